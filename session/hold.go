@@ -1,0 +1,211 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+// Hold is one open connection's hold on a family of namespaces. It remembers
+// which login and which generation of each namespace the connection was opened
+// with, and reads the snapshot that all connections of the session on this
+// node share.
+type Hold struct {
+	m           *Manager
+	f           *family
+	l           *live
+	cred        Credential
+	user        string
+	epoch       uint64
+	left        time.Duration
+	generations map[string]uint64
+	terms       Terms
+	life        time.Duration
+	released    atomic.Bool
+}
+
+// HoldOptions says how a message uses its sessions.
+type HoldOptions struct {
+	// Fresh loads the sessions from the store for this message, one round trip
+	// more, instead of reading the snapshot. Without it a message may not see
+	// what another node saved since this node's last save of the session or
+	// the hub's last revalidation.
+	Fresh bool
+
+	// Quiet says that the message is not activity: it slides no timeout.
+	Quiet bool
+
+	// Lost reports whether the connection lost a namespace, as the hub told
+	// it, before the store did.
+	//
+	// Defaults to nil: none.
+	Lost func(namespace string) bool
+}
+
+// Identify reads the credential of a family's root from a request's cookie. It
+// asks the store nothing. It returns false for no cookie, and for one of a
+// wrong form or sent twice, which is counted.
+func (m *Manager) Identify(r *http.Request, root string) (Credential, bool) {
+	f, err := m.family(root)
+	if err != nil {
+		return Credential{}, false
+	}
+	c, state := readCookie(r.Header, f)
+	if state == cookieMalformed || state == cookieTwice {
+		m.stats.malformed.Add(1)
+	}
+	return c, state == cookieGood
+}
+
+// Begin creates an anonymous session for a connection that is being opened
+// without one. Its cookie is written by the [Hold] made from the credential.
+// One round trip. Errors: [ErrUnavailable].
+func (m *Manager) Begin(ctx context.Context, root string, r *http.Request) (Credential, error) {
+	f, err := m.family(root)
+	if err != nil {
+		return Credential{}, err
+	}
+	_, cred, err := m.create(ctx, f, Create{Device: device(r.Header)})
+	return cred, err
+}
+
+// Hold loads the session of a credential, always from the store, and holds it
+// until [Hold.Release]. One round trip; two when the secret is renewed.
+//
+// Errors: [ErrNotFound] for an id that does not exist, or a secret that does
+// not fit; [ErrRenewed] when a login replaced the secret a moment ago and its
+// cookie must be about to arrive; [ErrUnavailable].
+func (m *Manager) Hold(ctx context.Context, c Credential) (*Hold, error) {
+	f, err := m.family(c.Root)
+	if err != nil {
+		return nil, err
+	}
+	key := liveKey{f.root.Name, c.ID}
+	l := m.lives.acquire(key)
+	h, err := m.hold(ctx, f, l, c)
+	if err != nil {
+		m.lives.release(key, l)
+		return nil, fmt.Errorf("hold %s: %w", Short(c.ID), err)
+	}
+	return h, nil
+}
+
+func (m *Manager) hold(ctx context.Context, f *family, l *live, c Credential) (*Hold, error) {
+	load := func(o Load) (Record, error) {
+		ctx, cancel := m.deadline(ctx)
+		defer cancel()
+		return m.store.Load(ctx, &f.Family, c.ID, o)
+	}
+	rec, err := load(Load{Hash: c.secret.hash(), Slide: SlideDue})
+	if err != nil {
+		return nil, err
+	}
+	switch rec.Match {
+	case MatchCurrent, MatchRenewed:
+	case MatchElevated:
+		m.stats.unfit.Add(1)
+		return nil, ErrRenewed
+	default:
+		m.stats.unfit.Add(1)
+		return nil, ErrNotFound
+	}
+	if after := f.root.RenewAfter; after > 0 && rec.Match == MatchCurrent && rec.Now.Sub(rec.Renewed) >= after {
+		next := newSecret()
+		s := Save{Epoch: rec.Epoch, Slide: SlideDue}
+		s.Renew.Old, s.Renew.New = c.secret.hash(), next.hash()
+		ctx, cancel := m.deadline(ctx)
+		defer cancel()
+		renewed, err := m.store.Save(ctx, &f.Family, c.ID, s)
+		if err != nil {
+			return nil, err
+		}
+		if renewed.Hash == s.Renew.New {
+			c.secret, c.fresh = next, true
+		}
+	}
+	l.offer(&rec)
+	return &Hold{
+		m: m, f: f, l: l, cred: c,
+		user: rec.User, epoch: rec.Epoch, left: rec.Left,
+		generations: generations(&rec.State),
+		terms:       rec.Terms, life: rec.Life,
+	}, nil
+}
+
+// Root returns the name of the family's root.
+func (h *Hold) Root() string { return h.f.root.Name }
+
+// ID returns the session's id.
+func (h *Hold) ID() string { return h.cred.ID }
+
+// User returns the logged-in user, "" for an anonymous session. It cannot
+// change: every login ends the connections opened before it.
+func (h *Hold) User() string { return h.user }
+
+// Epoch returns the login that the connection was opened with.
+func (h *Hold) Epoch() uint64 { return h.epoch }
+
+// Left returns how long after the load the session ends if nothing slides it.
+func (h *Hold) Left() time.Duration { return h.left }
+
+// Generations returns the generation of each namespace of the family. The
+// caller may not change the map.
+func (h *Hold) Generations() map[string]uint64 { return h.generations }
+
+// Scope returns the sessions of one message.
+func (h *Hold) Scope(o HoldOptions) *Scope { return &Scope{m: h.m, hold: h, options: o} }
+
+// WriteHeader adds the cookie of a session that is new or renewed to the
+// header of the response that opens the connection.
+func (h *Hold) WriteHeader(header http.Header) {
+	if h.cred.fresh {
+		setCookie(header, h.f, h.cred, h.terms.Persistent, h.life)
+		header.Set("Cache-Control", "no-store")
+	}
+}
+
+// Release ends the hold. It may be called more than once.
+func (h *Hold) Release() {
+	if !h.released.Swap(true) {
+		h.m.lives.release(liveKey{h.f.root.Name, h.cred.ID}, h.l)
+	}
+}
+
+// read returns the record that a message reads.
+func (h *Hold) read(ctx context.Context, o HoldOptions) (*Record, error) {
+	if h.l.stale.Swap(false) || o.Fresh {
+		slide := SlideDue
+		if o.Quiet {
+			slide = SlideNever
+		}
+		ctx, cancel := h.m.deadline(ctx)
+		defer cancel()
+		rec, err := h.m.store.Load(ctx, &h.f.Family, h.cred.ID, Load{Slide: slide})
+		if err != nil {
+			h.l.stale.Store(true)
+			if err == ErrNotFound {
+				err = ErrEnded
+			}
+			return nil, fmt.Errorf("load %s: %w", Short(h.cred.ID), err)
+		}
+		h.l.offer(&rec)
+	}
+	snap := h.l.snap.Load()
+	if snap.Epoch != h.epoch {
+		return nil, fmt.Errorf("load %s: %w", Short(h.cred.ID), ErrRenewed)
+	}
+	return &snap.Record, nil
+}
+
+// slideDue reports whether a tenth of the idle timeout has passed since
+// activity was last written down.
+func (h *Hold) slideDue() bool {
+	snap := h.l.snap.Load()
+	idle := snap.Terms.Idle
+	if idle == 0 {
+		idle = h.f.root.IdleTimeout
+	}
+	return snap.Now.Sub(snap.Seen)+time.Since(snap.at) >= idle/10
+}

@@ -1,0 +1,125 @@
+package session
+
+import (
+	"maps"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// lives are the sessions that have open connections on this node.
+type lives struct {
+	mu   sync.RWMutex // guards the following fields, and live.holds
+	byID map[liveKey]*live
+}
+
+type liveKey struct{ root, id string }
+
+// live is one such session: a snapshot that its connections read, so that a
+// message that changes nothing asks the store nothing. Every save on this node
+// refreshes it; a save on another node is noticed by the next save here and by
+// the hub's revalidation, and read again by the message after that.
+type live struct {
+	holds int
+	snap  atomic.Pointer[snapshot]
+	stale atomic.Bool // the store has something newer
+}
+
+// snapshot is a record and everything in it. It never changes.
+type snapshot struct {
+	Record
+	at time.Time // when it came, by this node's clock
+}
+
+// acquire returns the session's live, which the caller holds until release.
+func (ls *lives) acquire(key liveKey) *live {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	l := ls.byID[key]
+	if l == nil {
+		if ls.byID == nil {
+			ls.byID = make(map[liveKey]*live)
+		}
+		l = new(live)
+		ls.byID[key] = l
+	}
+	l.holds++
+	return l
+}
+
+func (ls *lives) release(key liveKey, l *live) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	if l.holds--; l.holds == 0 {
+		delete(ls.byID, key)
+	}
+}
+
+// get returns the session's live if it has open connections, else nil.
+func (ls *lives) get(root, id string) *live {
+	ls.mu.RLock()
+	defer ls.mu.RUnlock()
+	return ls.byID[liveKey{root, id}]
+}
+
+// newer reports whether a is a later state of a namespace than b.
+func newer(a, b SpaceState) bool {
+	return a.Generation > b.Generation || a.Generation == b.Generation && a.Version > b.Version
+}
+
+// offer takes over what is newer in rec than in the snapshot. Answers of the
+// store may come in another order than it gave them, so each namespace goes by
+// its own version. rec may lack the values of some namespaces: of those that
+// are newer the next message reads them.
+func (l *live) offer(rec *Record) {
+	for {
+		old := l.snap.Load()
+		next := &snapshot{Record: Record{State: rec.State, Match: MatchCurrent}, at: time.Now()}
+		next.Spaces = maps.Clone(rec.Spaces)
+		next.Values = maps.Clone(rec.Values)
+		if old == nil {
+			if len(rec.Values) < len(rec.Spaces) {
+				return
+			}
+		} else {
+			if rec.Now.Before(old.Now) {
+				next.State, next.at = old.State, old.at
+				next.Spaces = maps.Clone(rec.Spaces)
+			}
+			if next.Values == nil {
+				next.Values = make(map[string]map[string]string)
+			}
+			for name, was := range old.Spaces {
+				values, known := rec.Values[name]
+				now := rec.Spaces[name]
+				if newer(now, was) && !known {
+					l.stale.Store(true)
+				}
+				if known && !newer(was, now) {
+					next.Spaces[name], next.Values[name] = now, values
+				} else {
+					next.Spaces[name], next.Values[name] = was, old.Values[name]
+				}
+			}
+		}
+		if l.snap.CompareAndSwap(old, next) {
+			return
+		}
+	}
+}
+
+// compare notices that the store has something newer.
+func (l *live) compare(s *State) {
+	snap := l.snap.Load()
+	if snap == nil {
+		return
+	}
+	if s.Epoch != snap.Epoch {
+		l.stale.Store(true)
+	}
+	for name, now := range s.Spaces {
+		if newer(now, snap.Spaces[name]) {
+			l.stale.Store(true)
+		}
+	}
+}

@@ -1,0 +1,260 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/sessionhub/sessionhub/prefixes"
+)
+
+// Options configures a [Manager]. The zero value works within one process.
+type Options struct {
+	// Ends closes the connections of sessions that end.
+	//
+	// Defaults to nil: there are no connections to close.
+	Ends Ender
+
+	// Timeout bounds each operation of the store.
+	//
+	// Defaults to 500 ms.
+	Timeout time.Duration
+
+	// Logger gets what nobody waits for. Ids are shortened in it, secrets and
+	// values never written.
+	//
+	// Defaults to [slog.Default].
+	Logger *slog.Logger
+}
+
+// Ender ends connections. A notice is the text form of an end, as in
+// internal/notice. *hub.Hub is one.
+type Ender interface {
+	// Gate marks the local connections that the notice ends, so that they
+	// handle and receive nothing more, and returns how many. It does no I/O.
+	Gate(notice string) int
+
+	// Close closes the connections that Gate marked, without waiting.
+	Close(notice string)
+
+	// Acks returns how many nodes have marked their connections, and how many
+	// there are, this one included.
+	Acks(ctx context.Context, notice string) (acked, expected int)
+}
+
+// Manager creates, loads, saves and ends sessions.
+type Manager struct {
+	registry *prefixes.Registry
+	store    Store
+	ends     Ender
+	timeout  time.Duration
+	log      *slog.Logger
+	families []*family          // in the registry's order
+	spaces   map[string]*family // by the name of each namespace
+	lives    lives
+	stats    counters
+}
+
+// family is one identity: the root's settings, and the family as stores see it.
+type family struct {
+	Family
+	root   prefixes.Namespace
+	cookie prefixes.Cookie
+}
+
+// New returns a Manager for the namespaces of reg.
+func New(reg *prefixes.Registry, store Store, o Options) *Manager {
+	m := &Manager{
+		registry: reg,
+		store:    store,
+		ends:     o.Ends,
+		timeout:  o.Timeout,
+		log:      o.Logger,
+		spaces:   make(map[string]*family),
+	}
+	if m.ends == nil {
+		m.ends = nobody{}
+	}
+	if m.timeout == 0 {
+		m.timeout = 500 * time.Millisecond
+	}
+	if m.log == nil {
+		m.log = slog.Default()
+	}
+	for _, root := range reg.Roots() {
+		f := &family{root: root, cookie: root.Cookie}
+		for _, ns := range reg.Family(root.Name) {
+			s := Space{Name: ns.Name, Prefix: ns.Prefix, Idle: ns.IdleTimeout, Life: ns.Lifetime}
+			// A child that has its root's timeouts follows the root's, also
+			// where a login's [Terms] replace them.
+			if ns.Parent != "" && s.Idle == root.IdleTimeout {
+				s.Idle = 0
+			}
+			if ns.Parent != "" && s.Life == root.Lifetime {
+				s.Life = 0
+			}
+			f.Spaces = append(f.Spaces, s)
+			m.spaces[ns.Name] = f
+		}
+		m.families = append(m.families, f)
+	}
+	return m
+}
+
+// Registry returns the namespaces that m was made for.
+func (m *Manager) Registry() *prefixes.Registry { return m.registry }
+
+// StaysOpen reports whether connections that hold a namespace go on while this
+// node cannot hear of ends: [prefixes.FailOpen].
+func (m *Manager) StaysOpen(namespace string) bool {
+	ns, _ := m.registry.Get(namespace)
+	return ns.Stale == prefixes.FailOpen
+}
+
+// Scope returns the sessions of one HTTP request. It asks the store nothing.
+func (m *Manager) Scope(r *http.Request) *Scope {
+	return &Scope{m: m, request: r.Header}
+}
+
+// family returns the family of a root namespace, or the first for "".
+func (m *Manager) family(root string) (*family, error) {
+	if root == "" {
+		return m.families[0], nil
+	}
+	if f := m.spaces[root]; f != nil && f.root.Name == root {
+		return f, nil
+	}
+	return nil, fmt.Errorf("session: %q is not a root namespace", root)
+}
+
+// Sessions returns the living sessions of a user below root ("": the first
+// root), oldest listing first. Two round trips. What the index lists in vain is
+// taken out of it, unless it is so young that its login may still be under way.
+func (m *Manager) Sessions(ctx context.Context, root, user string) ([]State, error) {
+	f, err := m.family(root)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := m.deadline(ctx)
+	defer cancel()
+	listed, err := m.store.Listed(ctx, &f.Family, user)
+	if err != nil {
+		return nil, fmt.Errorf("list sessions: %w", err)
+	}
+	return m.owned(ctx, f, user, listed)
+}
+
+// owned returns the states of those listed ids that live and are the user's.
+func (m *Manager) owned(ctx context.Context, f *family, user string, listed []Listing) ([]State, error) {
+	ids := make([]string, len(listed))
+	for i, l := range listed {
+		ids[i] = l.ID
+	}
+	states, err := m.store.Check(ctx, &f.Family, ids)
+	if err != nil {
+		return nil, fmt.Errorf("check sessions: %w", err)
+	}
+	var (
+		owned []State
+		vain  []string
+	)
+	for i, s := range states {
+		switch {
+		case s != nil && s.User == user:
+			owned = append(owned, *s)
+		case listed[i].Age > time.Minute:
+			vain = append(vain, ids[i])
+		}
+	}
+	if len(vain) > 0 {
+		if err := m.store.Unlist(ctx, &f.Family, user, vain); err != nil {
+			m.log.Warn("tidy the list of a user's sessions", "error", err)
+		}
+	}
+	return owned, nil
+}
+
+// Check reports the state of sessions to a hub: whether each id lives, the
+// epoch below which its connections are over, how long it is until its
+// deadline, and the generation of each of its namespaces. It also notices
+// which of the snapshots that open connections read are out of date.
+func (m *Manager) Check(ctx context.Context, root string, ids []string,
+	report func(id string, alive bool, epoch uint64, left time.Duration, generations map[string]uint64)) error {
+	f, err := m.family(root)
+	if err != nil {
+		return err
+	}
+	states, err := m.store.Check(ctx, &f.Family, ids)
+	if err != nil {
+		return fmt.Errorf("check %d sessions: %w", len(ids), err)
+	}
+	for i, s := range states {
+		if s == nil {
+			report(ids[i], false, 0, 0, nil)
+			continue
+		}
+		if l := m.lives.get(root, s.ID); l != nil {
+			l.compare(s)
+		}
+		report(s.ID, true, s.Epoch, s.Left, generations(s))
+	}
+	return nil
+}
+
+func generations(s *State) map[string]uint64 {
+	g := make(map[string]uint64, len(s.Spaces))
+	for name, sp := range s.Spaces {
+		g[name] = sp.Generation
+	}
+	return g
+}
+
+// deadline gives a store operation its own deadline and keeps it going when
+// the client leaves: half a logout must not run (W24 in docs/design.md).
+func (m *Manager) deadline(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), m.timeout)
+}
+
+// Stats are counts since the start.
+type Stats struct {
+	Created   uint64 // sessions
+	Logins    uint64
+	Ended     uint64 // by logout, not by time
+	Saves     uint64
+	Refused   uint64 // saves of sessions, or of namespaces, that had ended or were logged in anew
+	Malformed uint64 // cookies of a wrong form, or sent twice
+	Unknown   uint64 // ids that do not exist: expired, or made up
+	Unfit     uint64 // secrets that do not fit a living session
+}
+
+type counters struct {
+	created, logins, ended, saves, refused, malformed, unknown, unfit atomic.Uint64
+}
+
+// Stats returns the counts of m.
+func (m *Manager) Stats() Stats {
+	c := &m.stats
+	return Stats{
+		Created: c.created.Load(), Logins: c.logins.Load(), Ended: c.ended.Load(),
+		Saves: c.saves.Load(), Refused: c.refused.Load(), Malformed: c.malformed.Load(),
+		Unknown: c.unknown.Load(), Unfit: c.unfit.Load(),
+	}
+}
+
+// refused counts the errors that say a session was over.
+func (m *Manager) refused(err error) {
+	if errors.Is(err, ErrEnded) || errors.Is(err, ErrRenewed) || errors.Is(err, ErrNamespaceEnded) {
+		m.stats.refused.Add(1)
+	}
+}
+
+// nobody is the [Ender] of a program without connections.
+type nobody struct{}
+
+func (nobody) Gate(string) int                         { return 0 }
+func (nobody) Close(string)                            {}
+func (nobody) Acks(context.Context, string) (int, int) { return 1, 1 }

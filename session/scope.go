@@ -1,0 +1,364 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+
+	"github.com/sessionhub/sessionhub/prefixes"
+)
+
+// Scope is the sessions of one request or one message. See the package's
+// documentation.
+type Scope struct {
+	m       *Manager
+	request http.Header // of an HTTP request
+	hold    *Hold       // or of a message on this connection
+	options HoldOptions
+
+	mu        sync.Mutex // guards the following fields, and those of parts and sessions
+	parts     []*part
+	room      [1]*part                // for the first of them
+	waiting   []func(context.Context) // of OnSaved
+	committed bool
+}
+
+// part is one family within a scope.
+type part struct {
+	sc       *Scope
+	f        *family
+	cred     Credential // ID "" until there is a session
+	cookie   cookieState
+	loaded   bool
+	unknown  bool // the cookie's id does not exist
+	match    Match
+	state    State
+	sessions []*Session  // those that were asked for
+	room     [2]*Session // for the first of them
+	values   map[string]map[string]string
+	login    *login      // what the commit has to carry out
+	previous *Credential // the session that a login as somebody else ends
+	oldUser  string      // its user
+	send     bool        // the credential's cookie goes out
+	again    bool        // it does if the commit succeeds
+	end      bool        // the cookie and its companions are cleared
+}
+
+// ErrNoScope is returned by the functions that take a context, such as [Get],
+// for a context without a scope: the middleware is not in front of the handler.
+var ErrNoScope = errors.New("session: no scope in the context; is the session middleware in front of this handler?")
+
+// ErrCommitted is returned for what needs a cookie after the header is out.
+var ErrCommitted = errors.New("session: too late, the response has begun")
+
+type scopeKey struct{}
+
+// NewContext returns a context that carries sc.
+func NewContext(ctx context.Context, sc *Scope) context.Context {
+	return context.WithValue(ctx, scopeKey{}, sc)
+}
+
+// FromContext returns the scope that ctx carries, or nil.
+func FromContext(ctx context.Context) *Scope {
+	sc, _ := ctx.Value(scopeKey{}).(*Scope)
+	return sc
+}
+
+// Anonymous returns the scope of a message on a connection without a session:
+// its sessions are empty, and nothing can be set in them ([ErrCommitted]).
+func (m *Manager) Anonymous() *Scope { return &Scope{m: m, committed: true} }
+
+// Get returns the session of a namespace in the scope of ctx. Its costs and
+// errors are those of [Scope.Session], and [ErrNoScope].
+func Get(ctx context.Context, name string) (*Session, error) {
+	sc := FromContext(ctx)
+	if sc == nil {
+		return nil, ErrNoScope
+	}
+	return sc.Session(ctx, name)
+}
+
+// User returns the logged-in user of the first root, and "" for nobody. Its
+// costs and errors are those of [Scope.User], and [ErrNoScope].
+func User(ctx context.Context) (string, error) {
+	sc := FromContext(ctx)
+	if sc == nil {
+		return "", ErrNoScope
+	}
+	return sc.User(ctx, "")
+}
+
+// OnSaved runs fn after what the scope of ctx changed was saved, before
+// anything is sent. See [Scope.OnSaved]. Errors: [ErrNoScope].
+func OnSaved(ctx context.Context, fn func(context.Context)) error {
+	sc := FromContext(ctx)
+	if sc == nil {
+		return ErrNoScope
+	}
+	sc.OnSaved(fn)
+	return nil
+}
+
+// Session returns the session of a namespace: an empty one when the visitor has
+// none, which is created when it is given a value. The first call for any
+// namespace of a family loads all of them, in one round trip; on an open
+// connection it is none, unless another node wrote meanwhile.
+//
+// Errors: [ErrUnavailable] when the store cannot be asked; on a connection also
+// [ErrEnded], [ErrRenewed], and [ErrNamespaceEnded] for a namespace that ended
+// after it was opened.
+func (sc *Scope) Session(ctx context.Context, name string) (*Session, error) {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	f := sc.m.spaces[name]
+	if f == nil {
+		return nil, fmt.Errorf("session: no namespace %q", name)
+	}
+	p, err := sc.part(f)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.load(ctx); err != nil {
+		return nil, err
+	}
+	return p.session(name)
+}
+
+// User returns the logged-in user below root ("": the first root, or the
+// connection's), and "" for nobody. It loads as [Scope.Session] does.
+func (sc *Scope) User(ctx context.Context, root string) (string, error) {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	p, err := sc.named(root)
+	if err != nil {
+		return "", err
+	}
+	if err := p.load(ctx); err != nil {
+		return "", err
+	}
+	if p.login != nil {
+		return p.login.user, nil
+	}
+	return p.state.User, nil
+}
+
+// ID returns the id of the session below root ("": the first root, or the
+// connection's), and "" when the visitor has none. It loads as [Scope.Session]
+// does.
+func (sc *Scope) ID(ctx context.Context, root string) (string, error) {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	p, err := sc.named(root)
+	if err != nil {
+		return "", err
+	}
+	if err := p.load(ctx); err != nil {
+		return "", err
+	}
+	return p.cred.ID, nil
+}
+
+// OnSaved runs fn after the changes made so far were saved, before anything is
+// sent, in the order of the calls. When nothing is saved, as after an error,
+// it never runs.
+func (sc *Scope) OnSaved(fn func(context.Context)) {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	sc.waiting = append(sc.waiting, fn)
+}
+
+// Saved runs what [Scope.OnSaved] collected. For those who call
+// [Scope.Commit]: after it returned nil.
+func (sc *Scope) Saved(ctx context.Context) {
+	sc.mu.Lock()
+	fns := sc.waiting
+	sc.waiting = nil
+	sc.mu.Unlock()
+	for _, fn := range fns {
+		fn(ctx)
+	}
+}
+
+// named returns the part of a root.
+func (sc *Scope) named(root string) (*part, error) {
+	if root == "" && sc.hold != nil {
+		return sc.part(sc.hold.f)
+	}
+	f, err := sc.m.family(root)
+	if err != nil {
+		return nil, err
+	}
+	return sc.part(f)
+}
+
+// part returns the part of a family, and reads the family's cookie for it.
+func (sc *Scope) part(f *family) (*part, error) {
+	for _, p := range sc.parts {
+		if p.f == f {
+			return p, nil
+		}
+	}
+	p := &part{sc: sc, f: f}
+	p.sessions = p.room[:0]
+	if sc.hold != nil {
+		if sc.hold.f != f {
+			return nil, fmt.Errorf("session: this connection holds namespaces of %q, not of %q", sc.hold.f.root.Name, f.root.Name)
+		}
+		p.cred = sc.hold.cred
+	} else {
+		p.cred, p.cookie = readCookie(sc.request, f)
+		if p.cookie == cookieMalformed || p.cookie == cookieTwice {
+			sc.m.stats.malformed.Add(1)
+		}
+	}
+	if sc.parts == nil {
+		sc.parts = sc.room[:0]
+	}
+	sc.parts = append(sc.parts, p)
+	return p, nil
+}
+
+// load fetches the family once.
+func (p *part) load(ctx context.Context) error {
+	if p.loaded {
+		return nil
+	}
+	m := p.sc.m
+	if p.sc.hold != nil {
+		rec, err := p.sc.hold.read(ctx, p.sc.options)
+		if err != nil {
+			return err
+		}
+		p.state, p.values, p.loaded = rec.State, rec.Values, true
+		return nil
+	}
+	if p.cookie != cookieGood {
+		p.loaded = true
+		return nil
+	}
+	slide := SlideDue
+	if p.f.root.Save == prefixes.SaveAlways {
+		slide = SlideAlways
+	}
+	tctx, cancel := m.deadline(ctx)
+	defer cancel()
+	rec, err := m.store.Load(tctx, &p.f.Family, p.cred.ID, Load{Hash: p.cred.secret.hash(), Slide: slide})
+	switch {
+	case errors.Is(err, ErrNotFound):
+		m.stats.unknown.Add(1)
+		p.unknown = true
+		p.cred = Credential{}
+	case err != nil:
+		return fmt.Errorf("load %s: %w", Short(p.cred.ID), err)
+	case rec.Match != MatchCurrent && rec.Match != MatchRenewed:
+		// The id lives and this secret is not its own. The cookie stays as it
+		// is: it may be about to be replaced by the answer to a login that
+		// this request overtook (W21).
+		m.stats.unfit.Add(1)
+		p.cred = Credential{}
+	default:
+		p.state, p.values, p.match = rec.State, rec.Values, rec.Match
+		if l := m.lives.get(p.f.root.Name, p.cred.ID); l != nil {
+			l.offer(&rec)
+		}
+	}
+	p.loaded = true
+	return nil
+}
+
+// session returns the session of a namespace that was loaded.
+func (p *part) session(name string) (*Session, error) {
+	if s := p.opened(name); s != nil {
+		if s.over {
+			return nil, fmt.Errorf("%q: %w", name, ErrNamespaceEnded)
+		}
+		return s, nil
+	}
+	sp := p.state.Spaces[name]
+	s := &Session{p: p, name: name, generation: sp.Generation, version: sp.Version, base: p.values[name]}
+	if h := p.sc.hold; h != nil {
+		if sp.Generation != h.generations[name] || p.sc.options.Lost != nil && p.sc.options.Lost(name) {
+			return nil, fmt.Errorf("%q: %w", name, ErrNamespaceEnded)
+		}
+	}
+	p.sessions = append(p.sessions, s)
+	return s, nil
+}
+
+// opened returns the session of a namespace that was asked for before, or nil.
+func (p *part) opened(name string) *Session {
+	for _, s := range p.sessions {
+		if s.name == name {
+			return s
+		}
+	}
+	return nil
+}
+
+// empty is what a part becomes when its session is over, or was never there.
+func (p *part) empty() {
+	p.cred, p.state, p.values, p.match = Credential{}, State{}, nil, MatchNone
+	for _, s := range p.sessions {
+		s.reset()
+	}
+}
+
+// WriteHeader writes what the scope has to say into the header of a response:
+// Set-Cookie for a session that is new, was logged in or renewed, or ended;
+// Vary and Cache-Control when the response may depend on the session. For those
+// who call [Scope.Commit]: after it, before the header goes out.
+func (sc *Scope) WriteHeader(h http.Header) {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	for _, p := range sc.parts {
+		sent := true
+		switch {
+		case p.send:
+			setCookie(h, p.f, p.cred, p.state.Terms.Persistent, p.state.Life)
+			p.send = false
+		case p.end && p.cookie != cookieAbsent, p.loaded && (p.unknown || p.cookie == cookieMalformed) && p.cred.ID == "":
+			clearCookie(h, p.f.cookie)
+		default:
+			sent = false
+		}
+		if p.end {
+			for _, c := range p.f.root.Companions {
+				clearCookie(h, c)
+				sent = true
+			}
+		}
+		if sent || p.loaded {
+			vary(h, "Cookie")
+		}
+		// What shows a session, or hands one out, is nobody else's to keep.
+		if sent || p.loaded && p.cred.ID != "" && h.Get("Cache-Control") == "" {
+			h.Set("Cache-Control", "no-store")
+		}
+	}
+}
+
+// Discard drops what was changed, and intended, and not saved.
+func (sc *Scope) Discard() {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	sc.committed = true
+	sc.waiting = nil
+	for _, p := range sc.parts {
+		p.login, p.previous = nil, nil
+		p.unknown = false
+		if p.cookie == cookieMalformed {
+			p.cookie = cookieTwice
+		}
+		for _, s := range p.sessions {
+			s.drop()
+		}
+	}
+}
+
+// renewDue reports whether the secret is old enough to be replaced.
+func (p *part) renewDue() bool {
+	after := p.f.root.RenewAfter
+	return after > 0 && p.match == MatchCurrent && !p.sc.committed && p.state.Now.Sub(p.state.Renewed) >= after
+}

@@ -1,0 +1,420 @@
+package session
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+)
+
+// Session is one visitor's values in one namespace, as one scope sees them:
+// the values that were loaded, and what the scope changed since. Values are
+// JSON text. A value read is a copy: changing it changes nothing until it is
+// set again.
+type Session struct {
+	p    *part
+	name string
+
+	// The scope's lock guards the following fields.
+
+	generation, version uint64
+	base                map[string]string // as loaded; shared, never changed
+	changes             map[string]edit   // since then
+	cleared             bool              // base is to be forgotten
+	over                bool              // ended within this scope
+	bad                 error             // the first value that could not be set; the save refuses with it
+	accessed, modified  bool
+}
+
+// edit is what a scope does to one key. The zero value deletes it.
+type edit struct {
+	set   bool   // raw is the value
+	raw   string // as this scope sees it
+	add   int64  // with adds: what to add
+	adds  bool
+	fns   []updateFunc // of a compare-and-set, applied to old in order
+	old   *string      // what they were applied to; nil: absent
+	swaps bool
+}
+
+type updateFunc func(old json.RawMessage) (any, error)
+
+// ErrUnstorable is returned by [Session.Set] for a value that JSON cannot hold.
+var ErrUnstorable = errors.New("session: value cannot be stored as JSON")
+
+// ErrAbsent is returned by [Field.Get] for a key that has no value.
+var ErrAbsent = errors.New("session: no such value")
+
+// ID returns the session's id, and "" for one that is not in the store yet. It
+// finds the session and does not open it, so it may be logged and shown.
+func (s *Session) ID() string {
+	defer s.lock().Unlock()
+	return s.p.cred.ID
+}
+
+// Namespace returns the name of the namespace.
+func (s *Session) Namespace() string { return s.name }
+
+// New reports whether the namespace holds nothing that was saved before: it
+// was not there, or it began anew after an end.
+func (s *Session) New() bool {
+	defer s.lock().Unlock()
+	return s.version == 0
+}
+
+// Accessed reports whether a value, or the absence of one, was looked at.
+func (s *Session) Accessed() bool {
+	defer s.lock().Unlock()
+	return s.accessed
+}
+
+// Modified reports whether there are changes that were not saved yet.
+func (s *Session) Modified() bool {
+	defer s.lock().Unlock()
+	return s.modified
+}
+
+// Value returns the JSON text of a key's value, and false when it has none.
+func (s *Session) Value(key string) (json.RawMessage, bool) {
+	defer s.lock().Unlock()
+	raw, ok := s.look(key)
+	if !ok {
+		return nil, false
+	}
+	return json.RawMessage(raw), true
+}
+
+// Has reports whether a key has a value.
+func (s *Session) Has(key string) bool {
+	defer s.lock().Unlock()
+	_, ok := s.look(key)
+	return ok
+}
+
+// Keys returns the keys that have values, sorted.
+func (s *Session) Keys() []string {
+	defer s.lock().Unlock()
+	s.accessed = true
+	return slices.Sorted(maps.Keys(s.view()))
+}
+
+// Values returns a copy of all values: JSON text by key.
+func (s *Session) Values() map[string]json.RawMessage {
+	defer s.lock().Unlock()
+	s.accessed = true
+	all := make(map[string]json.RawMessage, len(s.base))
+	for k, raw := range s.view() {
+		all[k] = json.RawMessage(raw)
+	}
+	return all
+}
+
+// Set gives a key a value that encoding/json can hold. Of two scopes that set
+// the same key, the later save stays.
+//
+// A value that JSON cannot hold ([ErrUnstorable]), or one over [MaxValueBytes] ([ErrLimit]), is
+// not set, and the scope's save returns the same error and keeps nothing: a
+// handler that overlooks the error loses its message, never half of it. Other
+// errors: [ErrCommitted], [ErrNamespaceEnded].
+func (s *Session) Set(key string, value any) error {
+	defer s.lock().Unlock()
+	if err := s.writable(); err != nil {
+		return err
+	}
+	raw, err := s.encode(key, value)
+	if err != nil {
+		return err
+	}
+	s.accessed = true
+	s.change(key, edit{set: true, raw: raw})
+	return nil
+}
+
+// Delete removes a key's value. Removing what is not there is no change.
+func (s *Session) Delete(key string) error {
+	defer s.lock().Unlock()
+	if _, ok := s.look(key); !ok {
+		return nil
+	}
+	if err := s.writable(); err != nil {
+		return err
+	}
+	s.change(key, edit{})
+	return nil
+}
+
+// Clear removes all values, those too that other writers set before the save.
+func (s *Session) Clear() error {
+	defer s.lock().Unlock()
+	if err := s.writable(); err != nil {
+		return err
+	}
+	s.accessed, s.modified, s.cleared = true, true, true
+	s.changes = nil
+	return nil
+}
+
+// Update sets a key to what fn makes of its value; old is nil when it has none,
+// and a nil result removes it. The save keeps it only if the value is then
+// still what fn was given; else fn is asked again with the present one, so it
+// must depend on nothing else. The save gives up with [ErrConflict] after
+// eight rounds. Errors of fn are returned as they are, by Update or the save.
+func (s *Session) Update(key string, fn func(old json.RawMessage) (any, error)) error {
+	defer s.lock().Unlock()
+	if err := s.writable(); err != nil {
+		return err
+	}
+	c := edit{swaps: true}
+	if before, ok := s.changes[key]; ok && before.swaps {
+		c.fns, c.old = slices.Clone(before.fns), before.old
+	} else if ok || s.cleared {
+		// What fn sees is this scope's own doing: there is nothing to compare.
+		old, had := s.look(key)
+		after, err := s.apply(key, []updateFunc{fn}, pointer(old, had))
+		if err != nil {
+			return err
+		}
+		s.change(key, edit{set: after != nil, raw: deref(after)})
+		return nil
+	} else if old, had := s.base[key]; had {
+		c.old = &old
+	}
+	c.fns = append(c.fns, fn)
+	after, err := s.apply(key, c.fns, c.old)
+	if err != nil {
+		return err
+	}
+	s.accessed = true
+	c.set, c.raw = after != nil, deref(after)
+	s.change(key, c)
+	return nil
+}
+
+// add is [Counter.Add].
+func (s *Session) add(key string, n int64) error {
+	defer s.lock().Unlock()
+	if err := s.writable(); err != nil {
+		return err
+	}
+	old, had := s.look(key)
+	now := int64(0)
+	if had {
+		if err := json.Unmarshal([]byte(old), &now); err != nil {
+			return fmt.Errorf("add to %q of %q: %w: %w", key, s.name, ErrType, err)
+		}
+	}
+	sum := now + n
+	if (sum > now) != (n > 0) && n != 0 {
+		return fmt.Errorf("add to %q of %q: %w: it would overflow", key, s.name, ErrLimit)
+	}
+	c, changed := s.changes[key]
+	switch {
+	case changed && c.adds:
+		c.add += n
+	case changed && c.swaps:
+		// The sum belongs to what the update made, so it is part of it.
+		c.fns = append(slices.Clone(c.fns), func(old json.RawMessage) (any, error) {
+			var v int64
+			if old != nil {
+				if err := json.Unmarshal(old, &v); err != nil {
+					return nil, fmt.Errorf("add to %q of %q: %w: %w", key, s.name, ErrType, err)
+				}
+			}
+			return v + n, nil
+		})
+	case changed || s.cleared:
+		c = edit{}
+	default:
+		c = edit{adds: true, add: n}
+	}
+	c.set, c.raw = true, fmt.Sprint(sum)
+	s.change(key, c)
+	return nil
+}
+
+// lock takes the scope's lock, as in defer s.lock().Unlock().
+func (s *Session) lock() *sync.Mutex {
+	s.p.sc.mu.Lock()
+	return &s.p.sc.mu
+}
+
+// writable reports why nothing can be changed any more.
+func (s *Session) writable() error {
+	if s.over {
+		return fmt.Errorf("%q: %w", s.name, ErrNamespaceEnded)
+	}
+	if s.p.cred.ID == "" && s.p.login == nil && s.p.sc.committed {
+		return fmt.Errorf("%q: a new session needs a cookie: %w", s.name, ErrCommitted)
+	}
+	return nil
+}
+
+// encode turns a value into JSON text.
+func (s *Session) encode(key string, value any) (string, error) {
+	b, err := json.Marshal(value)
+	if err != nil {
+		err = fmt.Errorf("%w: %w", ErrUnstorable, err)
+	} else if len(b) > MaxValueBytes {
+		err = fmt.Errorf("%w: %d bytes, and one value may have %d", ErrLimit, len(b), MaxValueBytes)
+	}
+	if err != nil {
+		err = fmt.Errorf("set %q of %q: %w", key, s.name, err)
+		if s.bad == nil {
+			s.bad = err
+		}
+		return "", err
+	}
+	return string(b), nil
+}
+
+// apply runs update functions one after the other.
+func (s *Session) apply(key string, fns []updateFunc, old *string) (*string, error) {
+	for _, fn := range fns {
+		var in json.RawMessage
+		if old != nil {
+			in = json.RawMessage(*old)
+		}
+		v, err := fn(in)
+		if err != nil {
+			return nil, err
+		}
+		if v == nil {
+			old = nil
+			continue
+		}
+		raw, err := s.encode(key, v)
+		if err != nil {
+			return nil, err
+		}
+		old = &raw
+	}
+	return old, nil
+}
+
+// look returns a value as this scope sees it.
+func (s *Session) look(key string) (string, bool) {
+	s.accessed = true
+	if c, ok := s.changes[key]; ok {
+		return c.raw, c.set
+	}
+	if s.cleared {
+		return "", false
+	}
+	raw, ok := s.base[key]
+	return raw, ok
+}
+
+// view returns all values as this scope sees them.
+func (s *Session) view() map[string]string {
+	if len(s.changes) == 0 && !s.cleared {
+		return s.base
+	}
+	all := make(map[string]string, len(s.base)+len(s.changes))
+	if !s.cleared {
+		maps.Copy(all, s.base)
+	}
+	for k, c := range s.changes {
+		if c.set {
+			all[k] = c.raw
+		} else {
+			delete(all, k)
+		}
+	}
+	return all
+}
+
+func (s *Session) change(key string, c edit) {
+	if s.changes == nil {
+		s.changes = make(map[string]edit)
+	}
+	s.changes[key] = c
+	s.modified = true
+}
+
+// delta returns the changes in the form of the store, and false for none.
+func (s *Session) delta() (Delta, bool) {
+	d := Delta{Generation: s.generation, Version: s.version, Clear: s.cleared}
+	if !s.modified {
+		return d, false
+	}
+	for k, c := range s.changes {
+		switch {
+		case c.swaps:
+			if d.Swap == nil {
+				d.Swap = make(map[string]Swap)
+			}
+			d.Swap[k] = Swap{Old: c.old, New: pointer(c.raw, c.set)}
+		case c.adds:
+			if d.Add == nil {
+				d.Add = make(map[string]int64)
+			}
+			d.Add[k] = c.add
+		case c.set:
+			if d.Set == nil {
+				d.Set = make(map[string]string)
+			}
+			d.Set[k] = c.raw
+		case !s.cleared:
+			d.Delete = append(d.Delete, k)
+		}
+	}
+	return d, true
+}
+
+// rebase repeats the updates on the values that a conflicting save found.
+func (s *Session) rebase(values map[string]string) error {
+	s.base = values
+	for k, c := range s.changes {
+		if !c.swaps {
+			continue
+		}
+		old, had := values[k]
+		c.old = pointer(old, had)
+		after, err := s.apply(k, c.fns, c.old)
+		if err != nil {
+			return err
+		}
+		c.set, c.raw = after != nil, deref(after)
+		s.changes[k] = c
+	}
+	return nil
+}
+
+// saved takes over what a save of the changes left in the store.
+func (s *Session) saved(rec *Record) {
+	if present, ok := rec.Values[s.name]; ok {
+		s.base = present
+	} else {
+		s.base = s.view()
+	}
+	sp := rec.Spaces[s.name]
+	s.generation, s.version = sp.Generation, sp.Version
+	s.drop()
+}
+
+// drop forgets the changes.
+func (s *Session) drop() {
+	s.changes, s.cleared, s.modified, s.bad = nil, false, false, nil
+}
+
+// reset makes s a session that nobody has begun yet.
+func (s *Session) reset() {
+	s.drop()
+	s.base, s.generation, s.version = nil, 0, 0
+}
+
+func pointer(s string, ok bool) *string {
+	if !ok {
+		return nil
+	}
+	return &s
+}
+
+func deref(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}

@@ -1,0 +1,76 @@
+package sessiontest
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+
+	"github.com/sessionhub/sessionhub/session"
+)
+
+// answer is what an operation returned, or should.
+type answer struct {
+	rec    session.Record
+	err    error
+	notice string
+}
+
+// check compares an answer to op with the one that the model gives, and says
+// what is wrong with it.
+func (a answer) check(op operation, want answer) error {
+	if !errors.Is(a.err, want.err) {
+		return fmt.Errorf("err = %v, want %v", a.err, want.err)
+	}
+	if op.end != nil || a.err != nil && !errors.Is(a.err, session.ErrConflict) {
+		return nil
+	}
+	if a.rec.Match != want.rec.Match && op.load != nil {
+		return fmt.Errorf("match = %d, want %d", a.rec.Match, want.rec.Match)
+	}
+	return errors.Join(a.checkState(want.rec.State), a.checkValues(op, want.rec))
+}
+
+func (a answer) checkState(want session.State) error {
+	got := a.rec.State
+	if got.User != want.User || got.Hash != want.Hash || got.Terms != want.Terms || len(got.Spaces) != len(want.Spaces) {
+		return fmt.Errorf("state = %+v, want %+v", got, want)
+	}
+	if (got.Left-want.Left).Abs() > slack || (got.Life-want.Life).Abs() > slack {
+		return fmt.Errorf("left %v of %v, want %v of %v", got.Left, got.Life, want.Left, want.Life)
+	}
+	for name, w := range want.Spaces {
+		g := got.Spaces[name]
+		if g.Generation != w.Generation || g.Version != w.Version || name != "main" && (g.Left-w.Left).Abs() > slack {
+			return fmt.Errorf("%s = %+v, want %+v", name, g, w)
+		}
+	}
+	return nil
+}
+
+// checkValues compares values. An answer may leave a namespace out when its
+// writer can work the values out, and must not after a conflict.
+func (a answer) checkValues(op operation, want session.Record) error {
+	var written map[string]session.Delta
+	switch {
+	case op.save != nil:
+		written = op.save.Deltas
+	case op.login != nil:
+		written = op.login.Deltas
+	}
+	for name := range want.Values {
+		got, ok := a.rec.Values[name]
+		d, changed := written[name]
+		switch whole := op.load != nil || op.create != nil; {
+		case whole && want.Epoch == 0: // opens nothing
+		case ok && !whole && !changed:
+			return fmt.Errorf("%s, which was not written, is in the answer", name)
+		case ok && !maps.Equal(got, want.Values[name]):
+			return fmt.Errorf("%s has %v, want %v", name, got, want.Values[name])
+		case !ok && (whole || changed && a.err != nil):
+			return fmt.Errorf("%s is not in the answer", name)
+		case !ok && changed && d.Version+1 != want.Spaces[name].Version:
+			return fmt.Errorf("%s, where somebody else wrote, is not in the answer", name)
+		}
+	}
+	return nil
+}
