@@ -1,0 +1,187 @@
+package hub
+
+import (
+	"container/heap"
+	"context"
+	"errors"
+	"math"
+	"slices"
+	"sync"
+	"time"
+)
+
+// expiryRetry is how long a session whose deadline passed waits for the next
+// question when the store did not answer.
+const expiryRetry = 500 * time.Millisecond
+
+// expiry knows when each session with a connection here ends if nothing slides
+// it. One timer serves all: at a deadline the store is asked, because another
+// tab or node may have slid it.
+type expiry struct {
+	mu    sync.Mutex // guards the following fields and session.due
+	queue dueQueue
+	wake  chan struct{} // holds a token when the first of the queue changed
+}
+
+// due is when a session is asked about.
+type due struct {
+	deadline time.Time // as known; zero: not known
+	at       time.Time // the deadline, or later when the store did not answer
+	slot     int       // in the queue, or -1
+}
+
+func newExpiry() *expiry { return &expiry{wake: make(chan struct{}, 1)} }
+
+// arm sets the deadline of s.
+func (x *expiry) arm(s *session, left time.Duration) {
+	now := time.Now()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	s.due.deadline = now.Add(left)
+	// A store that says "alive" and "no time left" in one breath is asked
+	// again, but not in a loop.
+	x.set(s, now.Add(max(left, time.Millisecond)))
+}
+
+// postpone asks about s again at the given time. Its deadline stays.
+func (x *expiry) postpone(s *session, at time.Time) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.set(s, at)
+}
+
+func (x *expiry) set(s *session, at time.Time) {
+	s.due.at = at
+	if s.due.slot < 0 {
+		heap.Push(&x.queue, s)
+	} else {
+		heap.Fix(&x.queue, s.due.slot)
+	}
+	if x.queue[0] == s {
+		select {
+		case x.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// disarm forgets s.
+func (x *expiry) disarm(s *session) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if s.due.slot >= 0 {
+		heap.Remove(&x.queue, s.due.slot)
+	}
+}
+
+// passed returns for how long the known deadline of s has passed; negative
+// while it has not, or none is known.
+func (x *expiry) passed(s *session) time.Duration {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if s.due.deadline.IsZero() {
+		return math.MinInt64
+	}
+	return time.Since(s.due.deadline)
+}
+
+// take takes the sessions that are due out of the queue, and says when to come
+// again; false: nothing is armed.
+func (x *expiry) take() (due []*session, wait time.Duration, armed bool) {
+	now := time.Now()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for len(x.queue) > 0 {
+		if wait := x.queue[0].due.at.Sub(now); wait > 0 {
+			return due, wait, true
+		}
+		due = append(due, heap.Pop(&x.queue).(*session))
+	}
+	return due, 0, false
+}
+
+// expire runs the timer until ctx ends.
+func (h *Hub) expire(ctx context.Context, check Check) {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		due, wait, armed := h.expiry.take()
+		if len(due) > 0 {
+			h.askExpired(ctx, check, due)
+			if ctx.Err() != nil {
+				return
+			}
+			continue
+		}
+		var fire <-chan time.Time
+		if armed {
+			timer.Reset(wait)
+			fire = timer.C
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-h.expiry.wake:
+		case <-fire:
+		}
+	}
+}
+
+// askExpired asks about sessions whose deadline has come. The answer ends them
+// or arms them again. Without an answer they wait; after the stale limit it is
+// not safe to go on without knowing.
+func (h *Hub) askExpired(ctx context.Context, check Check, due []*session) {
+	byRoot := make(map[string][]*session)
+	for _, s := range due {
+		byRoot[s.root] = append(byRoot[s.root], s)
+	}
+	for root, sessions := range byRoot {
+		for part := range slices.Chunk(sessions, batch) {
+			waiting := make(map[string]*session, len(part))
+			ids := make([]string, len(part))
+			for i, s := range part {
+				ids[i], waiting[s.name] = s.name, s
+			}
+			err := h.ask(ctx, check, root, ids, func(id string) { delete(waiting, id) })
+			if err == nil || ctx.Err() != nil {
+				continue
+			}
+			h.log.Warn("store did not answer about expired sessions", "error", err, "sessions", len(waiting))
+			for _, s := range waiting {
+				if h.expiry.passed(s) >= h.staleLimit {
+					h.end(h.registry.find(s.key, nil), TryLater)
+				} else {
+					h.registry.postpone(s, time.Now().Add(jitter(expiryRetry)), h.expiry)
+				}
+			}
+		}
+	}
+}
+
+// errSilent says that a check left ids out.
+var errSilent = errors.New("check did not report all ids")
+
+// dueQueue is a heap by due.at.
+type dueQueue []*session
+
+func (q dueQueue) Len() int           { return len(q) }
+func (q dueQueue) Less(i, j int) bool { return q[i].due.at.Before(q[j].due.at) }
+
+func (q dueQueue) Swap(i, j int) {
+	q[i], q[j] = q[j], q[i]
+	q[i].due.slot, q[j].due.slot = i, j
+}
+
+func (q *dueQueue) Push(s any) {
+	s.(*session).due.slot = len(*q)
+	*q = append(*q, s.(*session))
+}
+
+func (q *dueQueue) Pop() any {
+	old := *q
+	s := old[len(old)-1]
+	old[len(old)-1] = nil
+	*q = old[:len(old)-1]
+	s.due.slot = -1
+	return s
+}

@@ -1,0 +1,265 @@
+package hub
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sessionhub/sessionhub/internal/notice"
+)
+
+// Options configures a [Hub]. The zero value works within one process.
+type Options struct {
+	// Broker connects the nodes.
+	//
+	// Defaults to a [MemoryBroker] of its own: one node, this one.
+	Broker Broker
+
+	// Node names this node in logs.
+	//
+	// Defaults to a random text.
+	Node string
+
+	// Revalidate is how often every session with a connection here is looked
+	// up in the store, give or take a tenth.
+	//
+	// Defaults to 60 seconds.
+	Revalidate time.Duration
+
+	// StaleLimit is how long the hub may be stale before it closes its
+	// connections with [TryLater], spread over half of it again. It is also
+	// how long the store may stay silent: one check, a periodic revalidation
+	// with its retries before the hub becomes stale, and the question whether
+	// a session has expired before its connections are closed with [TryLater].
+	//
+	// Defaults to 10 seconds.
+	StaleLimit time.Duration
+
+	// Logger takes what an operator should know. Nothing in it says who is
+	// connected.
+	//
+	// Defaults to [slog.Default].
+	Logger *slog.Logger
+}
+
+// Hub ends and feeds the connections of one node. Its methods may be called
+// from any goroutine.
+type Hub struct {
+	broker     Broker
+	interval   time.Duration
+	staleLimit time.Duration
+	log        *slog.Logger
+
+	registry *registry
+	topics   *topics
+	expiry   *expiry
+	health   *health
+	closers  closers
+
+	began    atomic.Bool   // Run was called
+	draining atomic.Bool   // connections that come are ended
+	directed atomic.Bool   // subscribed to directTopic
+	suspect  atomic.Bool   // a notice was unreadable and no revalidation has begun since
+	gapped   chan struct{} // holds a token when the broker subscribed anew
+	doubted  chan struct{} // holds a token when suspect was set
+
+	// For Stats.
+	gaps, notices, malformed, marked, revalidations, failures, published, delivered atomic.Uint64
+}
+
+// New returns a Hub. Nothing runs until [Hub.Run], and until then the hub is
+// stale.
+func New(o Options) *Hub {
+	if o.Broker == nil {
+		o.Broker = NewMemoryBroker()
+	}
+	if o.Node == "" {
+		o.Node = rand.Text()[:8]
+	}
+	if o.Revalidate <= 0 {
+		o.Revalidate = 60 * time.Second
+	}
+	if o.StaleLimit <= 0 {
+		o.StaleLimit = 10 * time.Second
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	return &Hub{
+		broker:     o.Broker,
+		interval:   o.Revalidate,
+		staleLimit: o.StaleLimit,
+		log:        o.Logger.With("node", o.Node),
+		registry:   newRegistry(),
+		topics:     newTopics(o.Broker),
+		expiry:     newExpiry(),
+		health:     newHealth(),
+		gapped:     make(chan struct{}, 1),
+		doubted:    make(chan struct{}, 1),
+	}
+}
+
+// ErrRan is returned by [Hub.Run] when it is called a second time.
+var ErrRan = errors.New("hub: Run was called before")
+
+// Run receives, revalidates and expires until ctx ends, and returns nil then,
+// or why the broker gave up before. It ends connections that are still
+// registered with [Restart], because nobody would learn of their sessions'
+// ends; [Hub.Drain] before that does it gently. All goroutines of the hub have
+// ended when it returns. It is called once.
+func (h *Hub) Run(ctx context.Context, check Check) error {
+	if h.began.Swap(true) {
+		return ErrRan
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	h.health.start()
+	h.closers.start()
+
+	var wg sync.WaitGroup
+	wg.Go(func() { h.revalidate(ctx, check) })
+	wg.Go(func() { h.expire(ctx, check) })
+	wg.Go(func() { h.watchStale(ctx) })
+	err := h.broker.Run(ctx, &receiver{hub: h})
+	if ctx.Err() == nil && err == nil {
+		err = errors.New("it returned by itself")
+	}
+	if err != nil {
+		err = fmt.Errorf("hub: broker: %w", err)
+	}
+	cancel()
+	wg.Wait()
+
+	h.health.stop()
+	h.draining.Store(true)
+	h.end(h.registry.all(), Restart)
+	h.closers.stop()
+	if h.directed.Load() {
+		h.broker.Unsubscribe(directTopic)
+	}
+	return err
+}
+
+// Register gives a connection of a session its place, PENDING: from now on
+// ends of the session reach it. The caller then loads the session and brings
+// the answer to [Entry.Admit]; only a load that begins after Register counts.
+// The session exists in the store before, or a revalidation could find it
+// dead. The namespaces are those that the connection holds.
+//
+// With an empty id the connection has no session: it is never checked, and
+// only [Entry.End], Drain and staleness end it.
+//
+// c may be called before Register returns. [Entry.Remove] undoes Register.
+func (h *Hub) Register(root, id string, namespaces []string, c Conn) *Entry {
+	// The gap counter comes first: a gap that begins in between is noticed.
+	e := &Entry{hub: h, conn: c, gap: h.gaps.Load(), at: [lists]int{-1, -1}}
+	if len(namespaces) > 0 {
+		e.spaces = make([]space, len(namespaces))
+		for i, name := range namespaces {
+			e.spaces[i] = space{name: name, held: true}
+		}
+	}
+	e.place = h.registry.add(key{root, id}, e)
+	// Drain sets its mark before it looks: either it sees e, or e the mark.
+	if h.draining.Load() {
+		e.End(Restart)
+	}
+	return e
+}
+
+// Gate marks the connections here that a notice concerns, without any I/O, and
+// returns how many it newly marked. From its return on none of them
+// dispatches. Close follows. A notice that cannot be read counts as a gap.
+//
+// The end of a session marks with [SessionEnded], a login those with an older
+// epoch with [SessionRenewed]. The end of a namespace takes it away from the
+// connections ([Conn.Lose]); who then holds none is marked with
+// [SessionEnded].
+func (h *Hub) Gate(text string) int {
+	n, err := notice.Parse(text)
+	if err != nil {
+		h.unreadable(err)
+		return 0
+	}
+	marked := 0
+	for _, e := range h.registry.find(key{n.Root, n.ID}, nil) {
+		var newly bool
+		switch n.Kind {
+		case notice.Session:
+			newly = e.mark(SessionEnded)
+		case notice.Epoch:
+			newly = e.renew(n.Below)
+		case notice.Namespace:
+			newly = e.lose(n.Namespace, n.Below)
+		}
+		if newly {
+			marked++
+		}
+	}
+	return marked
+}
+
+// Close closes the marked connections of the notice's session, in parallel. It
+// does not wait for them, except while Run does not run.
+func (h *Hub) Close(text string) {
+	if n, err := notice.Parse(text); err == nil {
+		h.closers.close(h.registry.find(key{n.Root, n.ID}, nil)...)
+	}
+}
+
+// Acks returns how many nodes have marked what a notice concerns, and how many
+// are expected to. A hub answers for itself.
+func (h *Hub) Acks(context.Context, string) (acked, expected int) { return 1, 1 }
+
+// unreadable counts a notice of another version, or garbage: something ended,
+// and the store has to be asked what. The subscription is sound, so that the
+// hub stays fresh while it asks, at most once a second.
+func (h *Hub) unreadable(err error) {
+	h.malformed.Add(1)
+	if !h.suspect.Swap(true) {
+		h.gaps.Add(1)
+		h.log.Warn("unreadable notice: revalidating", "error", err)
+		signal(h.doubted)
+	}
+}
+
+// Publish sends data to every subscriber of a topic, on all nodes. It returns
+// when the broker has taken it: [ErrTopic], or what the broker returned.
+// Delivery happens when it comes back, in one order on all nodes.
+func (h *Hub) Publish(ctx context.Context, topic string, data []byte) error {
+	if err := checkTopic(topic); err != nil {
+		return err
+	}
+	if err := h.broker.Publish(ctx, topic, data); err != nil {
+		return fmt.Errorf("publish: %w", err)
+	}
+	h.published.Add(1)
+	return nil
+}
+
+// Gaps returns how often notices may have been missed: it rises before
+// anything that was loaded earlier has to be doubted.
+func (h *Hub) Gaps() uint64 { return h.gaps.Load() }
+
+// Fresh reports whether the hub can know of ends: it is subscribed, and has
+// looked everything up since. While it is not, nothing is delivered, messages
+// are not to be dispatched and connections not to be accepted.
+func (h *Hub) Fresh() bool { return h.health.fresh.Load() }
+
+// WaitFresh waits until the hub is fresh, and returns the cause of ctx's end
+// when that comes first. It costs nothing while the hub is fresh.
+func (h *Hub) WaitFresh(ctx context.Context) error {
+	for !h.Fresh() {
+		select {
+		case <-h.health.wait():
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}

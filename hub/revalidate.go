@@ -1,0 +1,166 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+)
+
+// batch is how many ids one call of a [Check] gets at most.
+const batch = 1000
+
+// Pauses between revalidations.
+const (
+	retryMin   = 100 * time.Millisecond // after a failed one, doubled with each
+	retryMax   = 2 * time.Second
+	doubtPause = time.Second // between those that unreadable notices set off
+)
+
+// revalidate looks everything up in the store until ctx ends: after each gap,
+// after an unreadable notice, and from time to time.
+func (h *Hub) revalidate(ctx context.Context, check Check) {
+	var (
+		failing time.Time // since when; zero: the last one succeeded
+		retry   = retryMin
+		started time.Time
+		timer   = time.NewTimer(jitter(h.interval))
+		next    = time.Now().Add(h.interval)
+	)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		case <-h.gapped:
+		case <-h.doubted:
+			// The subscription is sound: whoever floods it with garbage does
+			// not get to load the store as well.
+			if wait := doubtPause - time.Since(started); wait > 0 {
+				if wait < time.Until(next) {
+					next = time.Now().Add(wait)
+					timer.Reset(wait)
+				}
+				continue
+			}
+		}
+		started = time.Now()
+		err := h.revalidateOnce(ctx, check)
+		if ctx.Err() != nil {
+			return
+		}
+		wait := jitter(h.interval)
+		if err == nil {
+			failing, retry = time.Time{}, retryMin
+		} else {
+			h.failures.Add(1)
+			h.log.Warn("revalidation did not succeed", "error", err)
+			if failing.IsZero() {
+				failing = started
+			}
+			if time.Since(failing) >= h.staleLimit && h.health.doubt() {
+				h.log.Warn("stale: the store cannot be asked")
+			}
+			wait = min(wait, jitter(retry))
+			retry = min(2*retry, retryMax)
+		}
+		next = time.Now().Add(wait)
+		timer.Reset(wait)
+	}
+}
+
+// revalidateOnce asks about every session with a connection here, and makes
+// the hub fresh if nothing can have been missed since it began.
+func (h *Hub) revalidateOnce(ctx context.Context, check Check) error {
+	if !h.directed.Load() {
+		if err := h.broker.Subscribe(ctx, directTopic); err != nil {
+			return fmt.Errorf("subscribe for this node: %w", err)
+		}
+		h.directed.Store(true)
+	}
+	turn := h.health.begin()
+	h.suspect.Store(false)
+	began := time.Now()
+	n := 0
+	var errs []error
+	for root, ids := range h.registry.ids() {
+		n += len(ids)
+		for part := range slices.Chunk(ids, batch) {
+			if err := h.ask(ctx, check, root, part, nil); err != nil {
+				// The rest of this family would not fare better.
+				errs = append(errs, fmt.Errorf("family %q: %w", root, err))
+				break
+			}
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	h.revalidations.Add(1)
+	if h.health.proved(turn) {
+		h.log.Info("fresh", "sessions", n, "took", time.Since(began))
+	}
+	return nil
+}
+
+// ask has some ids checked and applies what is reported. A check that takes
+// longer than the stale limit is given up.
+func (h *Hub) ask(ctx context.Context, check Check, root string, ids []string, reported func(id string)) error {
+	ctx, cancel := context.WithTimeout(ctx, h.staleLimit)
+	defer cancel()
+	missing := len(ids)
+	err := check(ctx, root, ids, func(id string, alive bool, epoch uint64, left time.Duration, generations map[string]uint64) {
+		missing--
+		h.apply(key{root, id}, alive, epoch, left, generations)
+		if reported != nil {
+			reported(id)
+		}
+	})
+	if err == nil && missing > 0 {
+		err = fmt.Errorf("%w: %d of %d", errSilent, missing, len(ids))
+	}
+	return err
+}
+
+// apply carries out what the store says of one session. What is older than a
+// connection here does it no harm: an id that once was dead stays so, and
+// epochs and generations only rise.
+func (h *Hub) apply(k key, alive bool, epoch uint64, left time.Duration, generations map[string]uint64) {
+	entries := h.registry.find(k, nil)
+	if len(entries) == 0 {
+		return
+	}
+	s := entries[0].session
+	if !alive {
+		reason := SessionEnded
+		if h.expiry.passed(s) >= 0 {
+			reason = SessionExpired
+		}
+		h.end(entries, reason)
+		return
+	}
+	for _, e := range entries {
+		e.renew(epoch)
+		for name, g := range generations {
+			e.lose(name, g)
+		}
+	}
+	h.closers.close(entries...)
+	h.registry.arm(s, left, h.expiry)
+}
+
+// end marks all entries, and then closes them.
+func (h *Hub) end(entries []*Entry, r Reason) {
+	for _, e := range entries {
+		e.mark(r)
+	}
+	h.closers.close(entries...)
+}
+
+// jitter returns d, give or take a tenth.
+func jitter(d time.Duration) time.Duration {
+	return d*9/10 + rand.N(d/5+1)
+}
