@@ -1,0 +1,128 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/sessionhub/sessionhub/session"
+)
+
+// Delete implements [session.Store]. One round trip; on a Redis Cluster, and
+// when Redis is out of memory, one more for the indexes of users.
+//
+// After an error some of the ends may be done. All may be repeated.
+func (s *Store) Delete(ctx context.Context, f *session.Family, ends ...session.End) error {
+	calls := make([]call, len(ends))
+	for i, e := range ends {
+		space := 0
+		if e.Namespace != "" {
+			var err error
+			if space, err = place(f, e.Namespace); err != nil {
+				return err
+			}
+		}
+		a := append(familyArgs(f, 5), space, e.Generation, e.User, s.channel, e.Notice)
+		calls[i] = call{s.scripts.end, s.keys(f, e.ID), a}
+	}
+	switch {
+	case len(ends) == 0:
+		return nil
+	case s.cluster:
+		return s.deleteApart(ctx, f, ends, calls)
+	case s.options.WaitReplicas == 0 && !slices.ContainsFunc(ends, indexed):
+		_, err := s.run(ctx, "delete", calls...)
+		return err
+	}
+	err := s.deleteTogether(ctx, f, ends, calls)
+	if redis.HasErrorPrefix(err, "OOM") {
+		// Redis queues no transaction when it is out of memory. The script
+		// itself runs then, since it frees some.
+		err = s.deleteApart(ctx, f, ends, calls)
+		if err == nil && s.options.WaitReplicas > 0 {
+			err = unavailable("delete", errors.New("out of memory: done here, not waited for replicas"))
+		}
+	}
+	return err
+}
+
+// indexed reports whether an end takes the id out of its user's index.
+func indexed(e session.End) bool { return e.User != "" && e.Namespace == "" }
+
+// deleteTogether runs the ends and the removals from the index in one
+// transaction. Between an end that found nothing and its removal a login in
+// progress could complete otherwise, and be listed nowhere.
+//
+// The first script is sent as a whole, which also loads it for the others: in
+// a transaction none can be sent again.
+func (s *Store) deleteTogether(ctx context.Context, f *session.Family, ends []session.End, calls []call) error {
+	pipe := s.client.Pipeline()
+	pipe.Do(ctx, "multi")
+	for i, c := range calls {
+		if i == 0 {
+			c.script.Eval(ctx, pipe, c.keys, c.args...)
+		} else {
+			c.script.EvalSha(ctx, pipe, c.keys, c.args...)
+		}
+	}
+	for _, e := range ends {
+		if indexed(e) {
+			// Its reply here is "QUEUED", which pipe.ZRem could not read.
+			pipe.Do(ctx, "zrem", s.indexKeys(f, e.User)[0], e.ID)
+		}
+	}
+	exec := pipe.Do(ctx, "exec")
+	var wait *redis.Cmd
+	if s.options.WaitReplicas > 0 {
+		// On this connection, and not in the transaction, where it would not
+		// wait.
+		wait = pipe.Do(ctx, "wait", s.options.WaitReplicas, s.options.WaitTimeout.Milliseconds())
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return unavailable("delete", err)
+	}
+	replies, err := exec.Slice()
+	if err != nil {
+		return unavailable("delete", err)
+	}
+	for _, r := range replies {
+		if err, ok := r.(error); ok {
+			return unavailable("delete", err)
+		}
+	}
+	if wait == nil {
+		return nil
+	}
+	if n, err := wait.Int(); err != nil {
+		return unavailable("delete: wait", err)
+	} else if n < s.options.WaitReplicas {
+		return unavailable("delete", fmt.Errorf("taken by %d replicas of %d in %v",
+			n, s.options.WaitReplicas, s.options.WaitTimeout))
+	}
+	return nil
+}
+
+// deleteApart runs the ends, and then takes out of the index the ids that did
+// end. The others stay until somebody who reads the index finds them dead.
+func (s *Store) deleteApart(ctx context.Context, f *session.Family, ends []session.End, calls []call) error {
+	replies, err := s.run(ctx, "delete", calls...)
+	if err != nil {
+		return err
+	}
+	pipe := s.client.Pipeline()
+	for i, e := range ends {
+		if indexed(e) && at(replies[i], 0) == "done" {
+			pipe.ZRem(ctx, s.indexKeys(f, e.User)[0], e.ID)
+		}
+	}
+	if pipe.Len() == 0 {
+		return nil
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return unavailable("delete", err)
+	}
+	return nil
+}

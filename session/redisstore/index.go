@@ -1,0 +1,49 @@
+package redisstore
+
+import (
+	"context"
+
+	"github.com/sessionhub/sessionhub/session"
+)
+
+// Listed implements [session.Store]. One round trip.
+func (s *Store) Listed(ctx context.Context, f *session.Family, user string) ([]session.Listing, error) {
+	return s.listing(ctx, "list", call{s.scripts.listed, s.indexKeys(f, user), nil})
+}
+
+// Raise implements [session.Store]. One round trip.
+func (s *Store) Raise(ctx context.Context, f *session.Family, user string) ([]session.Listing, error) {
+	return s.listing(ctx, "raise", call{s.scripts.raise, s.indexKeys(f, user), nil})
+}
+
+func (s *Store) listing(ctx context.Context, doing string, c call) ([]session.Listing, error) {
+	replies, err := s.run(ctx, doing, c)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]session.Listing, 0, len(replies[0])/2)
+	for i := 0; i+1 < len(replies[0]); i += 2 {
+		id, _ := replies[0][i].(string)
+		age, ok := replies[0][i+1].(int64)
+		if !ok {
+			return nil, unexpected(replies[0])
+		}
+		list = append(list, session.Listing{ID: id, Age: millis(age)})
+	}
+	return list, nil
+}
+
+// Unlist implements [session.Store]. One round trip.
+func (s *Store) Unlist(ctx context.Context, f *session.Family, user string, ids []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	members := make([]any, len(ids))
+	for i, id := range ids {
+		members[i] = id
+	}
+	if err := s.client.ZRem(ctx, s.indexKeys(f, user)[0], members...).Err(); err != nil {
+		return unavailable("unlist", err)
+	}
+	return nil
+}

@@ -1,0 +1,17 @@
+#!lua
+-- enlist: lists an id and forgets listings that are older than any session.
+-- It comes before a login and again after it: the second time brings back an
+-- id that was taken out meanwhile, and tells whether the generation changed.
+-- Ends: {generation}.
+local id, life = ARGV[1], tonumber(ARGV[2])
+redis.call('ZADD', KEYS[1], now, id)
+
+-- Lifetimes differ between logins, and an index does not know whose is whose:
+-- the longest one counts for all. LOGIN_TIME is more than passes between a
+-- listing and the login that follows it.
+local longest = math.max(life, tonumber(redis.call('HGET', KEYS[2], 'life')) or 0)
+redis.call('HSET', KEYS[2], 'life', int(longest))
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. int(now - longest - LOGIN_TIME))
+keep(KEYS[1], now + longest + LOGIN_TIME)
+keep(KEYS[2], now + longest + LOGIN_TIME)
+return {redis.call('HGET', KEYS[2], 'gen') or '0'}

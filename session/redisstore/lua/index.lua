@@ -1,0 +1,17 @@
+-- What the scripts on one user's index share. It stands before each of them,
+-- after the constants.
+--
+--   KEYS[1]  the ids, each with the time of its listing: a sorted set
+--   KEYS[2]  the user's generation, and the longest lifetime seen: a hash
+
+-- keep lets a key live until at, or longer if it does already.
+local function keep(key, at)
+  if redis.call('PEXPIRETIME', key) < at then redis.call('PEXPIREAT', key, int(at)) end
+end
+
+-- listing returns the ids with the age of their listing, oldest first.
+local function listing()
+  local list = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
+  for i = 2, #list, 2 do list[i] = math.max(0, now - tonumber(list[i])) end
+  return list
+end

@@ -1,0 +1,4 @@
+#!lua flags=no-writes
+-- listed: reads the index.
+-- Ends: the listing.
+return listing()

@@ -1,0 +1,94 @@
+package redisstore
+
+import (
+	"cmp"
+	"context"
+	"errors"
+
+	"github.com/sessionhub/sessionhub/session"
+)
+
+// Create implements [session.Store]. One round trip without a user, two with
+// one (three on a Redis Cluster).
+func (s *Store) Create(ctx context.Context, f *session.Family, c session.Create) (session.Record, error) {
+	a := append(familyArgs(f, 16), string(c.Hash), c.Nonce, c.User, c.Device)
+	a, err := a.terms(c.Terms).deltas(f, c.Deltas)
+	if err != nil {
+		return session.Record{}, err
+	}
+	return s.listedRun(ctx, "create", f, c.ID, c.User, c.Terms,
+		call{s.scripts.create, s.keys(f, c.ID), a})
+}
+
+// Load implements [session.Store]. One round trip.
+func (s *Store) Load(ctx context.Context, f *session.Family, id string, l session.Load) (session.Record, error) {
+	a := append(familyArgs(f, 2), string(l.Hash), int(l.Slide))
+	replies, err := s.run(ctx, "load", call{s.scripts.load, s.keys(f, id), a})
+	if err != nil {
+		return session.Record{}, err
+	}
+	return record(f, id, replies[0])
+}
+
+// Save implements [session.Store]. One round trip.
+func (s *Store) Save(ctx context.Context, f *session.Family, id string, v session.Save) (session.Record, error) {
+	a := append(familyArgs(f, 16), v.Epoch, int(v.Slide), string(v.Renew.Old), string(v.Renew.New))
+	a, err := a.deltas(f, v.Deltas)
+	if err != nil {
+		return session.Record{}, err
+	}
+	replies, err := s.run(ctx, "save", call{s.scripts.save, withOp(s.keys(f, id), v.Op), a})
+	if err != nil {
+		return session.Record{}, err
+	}
+	return record(f, id, replies[0])
+}
+
+// Login implements [session.Store]. Two round trips (three on a Redis
+// Cluster).
+func (s *Store) Login(ctx context.Context, f *session.Family, id string, l session.Elevation) (session.Record, error) {
+	a := append(familyArgs(f, 24), l.Epoch, string(l.Hash), l.User, l.Device)
+	a, err := append(a.terms(l.Terms), s.channel, l.Notice).deltas(f, l.Deltas)
+	if err != nil {
+		return session.Record{}, err
+	}
+	return s.listedRun(ctx, "login", f, id, l.User, l.Terms,
+		call{s.scripts.login, withOp(s.keys(f, id), l.Op), a})
+}
+
+// listedRun runs the script that makes id a session of user, between two
+// listings in the user's index.
+//
+// [Store.Raise] raises the generation and lists after that. Either it lists
+// after our first listing, and finds id; then our second listing finds another
+// generation. Or it lists before, and this login began after it. In no case
+// does a session survive that neither side ends.
+func (s *Store) listedRun(ctx context.Context, doing string, f *session.Family, id, user string, t session.Terms, c call) (session.Record, error) {
+	if user == "" {
+		replies, err := s.run(ctx, doing, c)
+		if err != nil {
+			return session.Record{}, err
+		}
+		return record(f, id, replies[0])
+	}
+	life := cmp.Or(t.Life, f.Root().Life)
+	enlist := call{s.scripts.enlist, s.indexKeys(f, user), args{id, life.Milliseconds()}}
+	before, err := s.run(ctx, doing, enlist)
+	if err != nil {
+		return session.Record{}, err
+	}
+	after, err := s.inOrder(ctx, doing, c, enlist)
+	if err != nil {
+		return session.Record{}, err
+	}
+	rec, err := record(f, id, after[0])
+	if err != nil || at(before[0], 0) == at(after[1], 0) {
+		return rec, err
+	}
+	// Nobody has the secret yet, and those who had the previous one were told
+	// by the login: there is nobody to notify.
+	if err := s.Delete(ctx, f, session.End{ID: id, User: user}); err != nil {
+		return session.Record{}, errors.Join(session.ErrUserEnded, err)
+	}
+	return session.Record{}, session.ErrUserEnded
+}
