@@ -1,0 +1,296 @@
+package sessionhub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/sessionhub/sessionhub/hub"
+	"github.com/sessionhub/sessionhub/hub/redisbroker"
+	"github.com/sessionhub/sessionhub/prefixes"
+	"github.com/sessionhub/sessionhub/session"
+	"github.com/sessionhub/sessionhub/session/redisstore"
+	"github.com/sessionhub/sessionhub/transport"
+	"github.com/sessionhub/sessionhub/web"
+)
+
+// Options configures an [App]. Public must be given.
+type Options struct {
+	// Public is the origin under which browsers see the program, as in
+	// "https://chat.example": pages of it may open sockets and send forms.
+	// With https the cookie is "__Host-id" and Secure. With http, which is for
+	// development, it is "id", [App.Serve] refuses to listen on anything but
+	// loopback, and pages of localhost, 127.0.0.1 and [::1] with the same port
+	// may do so too.
+	Public string
+
+	// Redis is the URL of the Redis that all nodes share, as in
+	// "redis://user:password@host:6379/0".
+	//
+	// Defaults to none: sessions and topics of this process only.
+	Redis string
+
+	// Prefix begins all keys and channels in Redis.
+	//
+	// Defaults to "sessionhub".
+	Prefix string
+
+	// Namespaces are the session namespaces, parents first: "main" is a root,
+	// "main/chat" is below it. Their settings come from the environment, as
+	// package prefixes says.
+	//
+	// Defaults to "main".
+	Namespaces []string
+
+	// Node names this node in logs.
+	//
+	// Defaults to a random name.
+	Node string
+
+	// TrustedProxies are the addresses of proxies in front of the program,
+	// whose X-Forwarded-For is believed.
+	//
+	// Defaults to none. Behind a proxy that is not named the address of a
+	// client is not known, and limits by address are off.
+	TrustedProxies []netip.Prefix
+
+	// Drain is how long [App.Serve] takes to end its connections, at the most.
+	//
+	// Defaults to 10 seconds.
+	Drain time.Duration
+
+	// Web configures the middleware of [App.Router]. Its TrustedOrigins and
+	// Logger are the App's.
+	Web web.Options
+
+	// Logger gets what operators should know.
+	//
+	// Defaults to [slog.Default].
+	Logger *slog.Logger
+}
+
+// App is a program in which HTTP and WebSockets share sessions.
+type App struct {
+	o        Options
+	public   public
+	log      *slog.Logger
+	sessions *session.Manager
+	hub      *hub.Hub
+	store    session.Store
+	redis    *redisstore.Store // nil without Redis
+	draining atomic.Bool
+}
+
+// New returns an App. With Redis it connects, and fails with the address and
+// without the password when that cannot be used. Nothing else runs until
+// [App.Serve] or [App.Run].
+func New(o Options) (*App, error) {
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.Drain <= 0 {
+		o.Drain = 10 * time.Second
+	}
+	if len(o.Namespaces) == 0 {
+		o.Namespaces = []string{"main"}
+	}
+	a := &App{o: o, log: o.Logger}
+	var err error
+	if a.public, err = parsePublic(o.Public); err != nil {
+		return nil, err
+	}
+	registry, err := a.registry()
+	if err != nil {
+		return nil, fmt.Errorf("sessionhub: namespaces: %w", err)
+	}
+	// A router made here finds what is wrong with the origins, so that Router
+	// need not return an error.
+	a.o.Web.TrustedOrigins, a.o.Web.Logger = a.public.origins, o.Logger
+	if _, err := web.NewRouter(nil, a.o.Web); err != nil {
+		return nil, fmt.Errorf("sessionhub: %w", err)
+	}
+	if a.public.secure && len(o.TrustedProxies) == 0 {
+		a.log.Warn("no TrustedProxies: the addresses of clients are not known, limits by address are off")
+	}
+
+	var broker hub.Broker
+	if o.Redis == "" {
+		memory := hub.NewMemoryBroker()
+		a.store = &session.MemoryStore{Deliver: func(notice string) {
+			_ = memory.Notify(context.Background(), notice) // within this process it cannot fail
+		}}
+		broker = memory
+	} else {
+		if a.redis, err = openRedis(o); err != nil {
+			return nil, err
+		}
+		a.store = a.redis
+		broker = redisbroker.New(a.redis.Client(), redisbroker.Options{Prefix: o.Prefix, Logger: o.Logger})
+	}
+	a.hub = hub.New(hub.Options{Broker: broker, Node: o.Node, Logger: o.Logger})
+	a.sessions = session.New(registry, a.store, session.Options{Ends: a.hub, Logger: o.Logger})
+	return a, nil
+}
+
+// registry makes namespaces of the options and the environment.
+func (a *App) registry() (*prefixes.Registry, error) {
+	var spaces []prefixes.Namespace
+	for _, path := range a.o.Namespaces {
+		ns := prefixes.Parse(path)
+		if ns.Parent == "" {
+			ns.Cookie.Insecure = !a.public.secure
+		}
+		spaces = append(spaces, ns)
+	}
+	spaces, err := prefixes.FromEnv(os.LookupEnv, spaces...)
+	if err != nil {
+		return nil, err
+	}
+	return prefixes.NewRegistry(spaces...)
+}
+
+// openRedis connects and looks whether Redis can be used.
+func openRedis(o Options) (*redisstore.Store, error) {
+	store, err := redisstore.Open(o.Redis, redisstore.Options{Prefix: o.Prefix})
+	if err != nil {
+		return nil, fmt.Errorf("sessionhub: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	warnings, err := store.Probe(ctx)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("sessionhub: %w", err), store.Close())
+	}
+	for _, w := range warnings {
+		o.Logger.Warn("redis: " + w)
+	}
+	return store, nil
+}
+
+// Router returns a new chi router: requests have sessions and a client
+// address, and requests that change something must come from Public.
+func (a *App) Router() chi.Router {
+	inner, err := web.NewRouter(a.sessions, a.o.Web)
+	if err != nil {
+		panic(err) // New has tried it
+	}
+	switch {
+	case len(a.o.TrustedProxies) > 0:
+		var trusted []string
+		for _, p := range a.o.TrustedProxies {
+			trusted = append(trusted, p.String())
+		}
+		inner.Use(middleware.ClientIPFromXFF(trusted...))
+	case !a.public.secure:
+		inner.Use(middleware.ClientIPFromRemoteAddr)
+	}
+	return inner
+}
+
+// ClientIP returns the address of the client of a request that came through
+// [App.Router], and an invalid one when it is not known for certain.
+func (a *App) ClientIP(r *http.Request) netip.Addr { return middleware.GetClientIPAddr(r.Context()) }
+
+// Socket returns a WebSocket endpoint for visitors with a session, whose
+// messages h handles. Every socket subscribes to the topics when it opens.
+func (a *App) Socket(h transport.HandlerFunc, topics ...string) http.Handler {
+	e, err := a.Endpoint(subscribed{h, topics}, transport.Options{})
+	if err != nil {
+		panic(err) // without options of the caller there is nothing to be wrong
+	}
+	return e
+}
+
+// Endpoint returns a WebSocket endpoint. Origins, the client's address and the
+// logger are the App's where o does not say otherwise.
+func (a *App) Endpoint(h transport.Handler, o transport.Options) (*transport.Endpoint, error) {
+	if len(o.Origins) == 0 {
+		o.Origins = a.public.origins
+	}
+	if o.Address == nil {
+		o.Address = a.ClientIP
+	}
+	if o.Logger == nil {
+		o.Logger = a.log
+	}
+	return transport.New(h, a.sessions, a.hub, o)
+}
+
+// subscribed is a handler whose sockets subscribe to topics when they open.
+type subscribed struct {
+	transport.HandlerFunc
+	topics []string
+}
+
+func (s subscribed) Open(_ context.Context, out *transport.Outbox) error {
+	for _, topic := range s.topics {
+		out.Subscribe(topic, "")
+	}
+	return nil
+}
+
+// Sessions returns the App's sessions.
+func (a *App) Sessions() *session.Manager { return a.sessions }
+
+// Hub returns the App's hub, to publish from HTTP handlers for example.
+func (a *App) Hub() *hub.Hub { return a.hub }
+
+// Redis returns the client of the App's Redis, and nil without.
+func (a *App) Redis() redis.UniversalClient {
+	if a.redis == nil {
+		return nil
+	}
+	return a.redis.Client()
+}
+
+// Close releases what New opened. [App.Serve] does so itself.
+func (a *App) Close() error {
+	if a.redis == nil {
+		return nil
+	}
+	return a.redis.Close()
+}
+
+// public is what [Options.Public] says.
+type public struct {
+	secure  bool
+	origins []string // allowed; the first is Public
+}
+
+func parsePublic(s string) (public, error) {
+	origin, err := transport.Origin(s)
+	if err != nil {
+		return public{}, fmt.Errorf("sessionhub: Public: %w", err)
+	}
+	p := public{secure: strings.HasPrefix(origin, "https:"), origins: []string{origin}}
+	if p.secure {
+		return p, nil
+	}
+	host := strings.TrimPrefix(origin, "http://")
+	port := ""
+	if i := strings.LastIndexByte(host, ':'); i > strings.IndexByte(host, ']') {
+		host, port = host[:i], host[i:]
+	}
+	loopback := []string{"localhost", "127.0.0.1", "[::1]"}
+	for _, h := range loopback {
+		if h == host {
+			for _, h := range loopback {
+				if h != host {
+					p.origins = append(p.origins, "http://"+h+port)
+				}
+			}
+		}
+	}
+	return p, nil
+}
