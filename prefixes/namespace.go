@@ -105,6 +105,9 @@ const (
 	FailOpen
 )
 
+// GoesOn reports whether sockets go on while ends cannot be heard of.
+func (p StalePolicy) GoesOn() bool { return p == FailOpen }
+
 // Cookie describes the cookie of a root. The zero value is the safest:
 // "__Host-id", Secure, HttpOnly, SameSite=Lax, Path=/, for the browser session.
 type Cookie struct {

@@ -246,19 +246,22 @@ func (p *part) took(rec *Record) {
 			now.Values[s.name] = s.base
 		}
 	}
-	// A namespace that somebody else wrote, and whose values did not come
-	// along, stays in this scope as it was loaded, with its version.
-	spaces, values := maps.Clone(rec.Spaces), maps.Clone(now.Values)
-	for name, was := range p.state.Spaces {
-		if _, known := values[name]; !known {
-			spaces[name], values[name] = was, p.values[name]
-		}
-	}
-	p.state, p.values = rec.State, values
-	p.state.Spaces = spaces
 	if l := p.sc.m.lives.get(p.f.root.Name, p.cred.ID); l != nil {
 		l.offer(&now)
 	}
+	// A namespace that somebody else wrote, and whose values did not come
+	// along, stays in this scope as it was loaded, with its version.
+	for name, was := range p.state.Spaces {
+		if _, known := now.Values[name]; known {
+			continue
+		}
+		now.Values[name] = p.values[name]
+		if newer(now.Spaces[name], was) {
+			now.Spaces = maps.Clone(now.Spaces) // rec's are the store's
+			now.Spaces[name] = was
+		}
+	}
+	p.state, p.values = now.State, now.Values
 }
 
 // settled turns the changes of a session that does not exist yet into plain

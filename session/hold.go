@@ -134,6 +134,9 @@ func (m *Manager) hold(ctx context.Context, f *family, l *live, c Credential) (*
 	}, nil
 }
 
+// Format prints h as its [Credential].
+func (h *Hold) Format(s fmt.State, verb rune) { h.cred.Format(s, verb) }
+
 // Root returns the name of the family's root.
 func (h *Hold) Root() string { return h.f.root.Name }
 

@@ -82,7 +82,7 @@ func (sc *Scope) Login(ctx context.Context, user string, o LoginOptions) error {
 
 func (p *part) commitLogin(ctx context.Context, deltas map[string]Delta) error {
 	m, l := p.sc.m, p.login
-	label := device(p.sc.request)
+	label := device(p.sc.request.Header)
 	if p.cred.ID == "" {
 		c := Create{User: l.user, Device: label, Terms: l.terms, Deltas: settled(deltas)}
 		if err := p.create(ctx, c); err != nil {

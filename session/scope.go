@@ -14,8 +14,8 @@ import (
 // documentation.
 type Scope struct {
 	m       *Manager
-	request http.Header // of an HTTP request
-	hold    *Hold       // or of a message on this connection
+	request *http.Request // of HTTP
+	hold    *Hold         // or of a message on this connection
 	options HoldOptions
 
 	mu        sync.Mutex // guards the following fields, and those of parts and sessions
@@ -207,8 +207,8 @@ func (sc *Scope) part(f *family) (*part, error) {
 			return nil, fmt.Errorf("session: this connection holds namespaces of %q, not of %q", sc.hold.f.root.Name, f.root.Name)
 		}
 		p.cred = sc.hold.cred
-	} else {
-		p.cred, p.cookie = readCookie(sc.request, f)
+	} else if sc.request != nil {
+		p.cred, p.cookie = readCookie(sc.request.Header, f)
 		if p.cookie == cookieMalformed || p.cookie == cookieTwice {
 			sc.m.stats.malformed.Add(1)
 		}

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"fmt"
 	"log/slog"
 )
 
@@ -44,6 +45,10 @@ type Credential struct {
 	secret secret
 	fresh  bool // made just now: its cookie has to be sent
 }
+
+// Format prints the root and the id shortened, whatever the verb. Without it
+// fmt would print the secret, because it asks no methods of unexported fields.
+func (c Credential) Format(s fmt.State, _ rune) { fmt.Fprintf(s, "%s %s", c.Root, Short(c.ID)) }
 
 // LogValue shows the id shortened, and no secret.
 func (c Credential) LogValue() slog.Value {

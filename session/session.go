@@ -30,13 +30,12 @@ type Session struct {
 
 // edit is what a scope does to one key. The zero value deletes it.
 type edit struct {
-	set   bool   // raw is the value
-	raw   string // as this scope sees it
-	add   int64  // with adds: what to add
-	adds  bool
-	fns   []updateFunc // of a compare-and-set, applied to old in order
-	old   *string      // what they were applied to; nil: absent
-	swaps bool
+	raw string       // the value as this scope sees it
+	add int64        // what to add
+	fns []updateFunc // of a compare-and-set, applied to old in order
+	old *string      // what they were applied to; nil: absent
+
+	set, adds, swaps bool // there is a raw, an add, a compare-and-set
 }
 
 type updateFunc func(old json.RawMessage) (any, error)
@@ -56,6 +55,9 @@ func (s *Session) ID() string {
 
 // Namespace returns the name of the namespace.
 func (s *Session) Namespace() string { return s.name }
+
+// Format prints the namespace and no values, whatever the verb.
+func (s *Session) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "session %q", s.name) }
 
 // New reports whether the namespace holds nothing that was saved before: it
 // was not there, or it began anew after an end.

@@ -54,7 +54,7 @@ var table = map[string]row{
 
 	"transport": {
 		ours: []string{"session", "hub"}, outside: []string{websocket},
-		tests: []string{"transport/transporttest", "session/redisstore", "hub/redisbroker"},
+		tests: []string{"transport/transporttest", "session/redisstore", "hub/redisbroker", "web"},
 	},
 	"transport/transporttest": {ours: []string{"transport", "session"}},
 	"web":                     {ours: []string{"session"}, outside: []string{chi}},
