@@ -187,6 +187,9 @@ func (m *Manager) end(ctx context.Context, f *family, ends []End) (Result, error
 	last := ""
 	for _, e := range ends {
 		last = e.Notice
+		// Again: a connection may have been opened between the first gate and
+		// the deletion, and the notice may take a moment to come back.
+		r.ClosedHere += m.ends.Gate(last)
 		m.ends.Close(last)
 	}
 	r.NodesAcked, r.NodesExpected = m.ends.Acks(ctx, last)

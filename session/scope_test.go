@@ -26,6 +26,9 @@ type ender struct {
 func (e *ender) Gate(notice string) int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if slices.Contains(e.gated, notice) {
+		return 0 // its one connection is marked already
+	}
 	e.gated = append(e.gated, notice)
 	return 1
 }
