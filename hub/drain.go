@@ -30,7 +30,7 @@ func (h *Hub) Drain(ctx context.Context) error {
 	if deadline, ok := ctx.Deadline(); ok {
 		span = max(0, time.Until(deadline)) * 4 / 5
 	}
-	h.endInWaves(ctx, Restart, span, func() bool { return true })
+	h.endInWaves(ctx, h.registry.all(), Restart, span, func() bool { return true })
 	h.end(h.registry.all(), Restart) // what is left if ctx ended the waves
 	for h.registry.entries.Load() > 0 {
 		select {
@@ -43,11 +43,10 @@ func (h *Hub) Drain(ctx context.Context) error {
 	return nil
 }
 
-// endInWaves ends all connections within span, the first wave at once: nine
+// endInWaves ends connections within span, the first wave at once: nine
 // steps of a tenth of span, give or take a tenth of that. It stops when ctx
 // ends or proceed says so.
-func (h *Hub) endInWaves(ctx context.Context, r Reason, span time.Duration, proceed func() bool) {
-	all := h.registry.all()
+func (h *Hub) endInWaves(ctx context.Context, all []*Entry, r Reason, span time.Duration, proceed func() bool) {
 	if len(all) == 0 {
 		return
 	}
@@ -69,7 +68,8 @@ func (h *Hub) endInWaves(ctx context.Context, r Reason, span time.Duration, proc
 	}
 }
 
-// watchStale ends all connections when the hub stays stale, until ctx ends.
+// watchStale ends connections when the hub stays stale, but for those that fail
+// open, until ctx ends.
 func (h *Hub) watchStale(ctx context.Context) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
@@ -88,10 +88,11 @@ func (h *Hub) watchStale(ctx context.Context) {
 			return
 		case <-h.health.changed:
 		case <-fire:
-			if n := h.registry.entries.Load(); n > 0 {
-				h.log.Error("stale for too long: closing connections", "connections", n)
+			closed := slices.DeleteFunc(h.registry.all(), func(e *Entry) bool { return e.open.Load() })
+			if len(closed) > 0 {
+				h.log.Error("stale for too long: closing connections", "connections", len(closed))
 			}
-			h.endInWaves(ctx, TryLater, h.staleLimit/2, func() bool { return !h.Fresh() })
+			h.endInWaves(ctx, closed, TryLater, h.staleLimit/2, func() bool { return !h.Fresh() })
 			done = time.Now()
 		}
 	}

@@ -43,6 +43,7 @@ type Entry struct {
 	at      [lists]int // guarded by the mu of the shard that has the list
 
 	phase atomic.Uint32 // written under mu
+	open  atomic.Bool   // FailOpen was called
 
 	mu       sync.Mutex // guards the following fields
 	reason   Reason     // set once, with ended
@@ -252,10 +253,15 @@ func (e *Entry) unsubscribe(sub *subscription) {
 	e.hub.topics.drop(subs)
 }
 
-// deliver passes data on if the entry is LIVE and the hub fresh, and reports
-// whether it did.
+// FailOpen lets the connection go on while the hub is stale: it gets what is
+// published, and does not end with [TryLater] when that lasts. An end that was
+// missed meanwhile takes effect when a revalidation finds it.
+func (e *Entry) FailOpen() { e.open.Store(true) }
+
+// deliver passes data on if the entry is LIVE, and the hub fresh or the entry
+// failing open, and reports whether it did.
 func (e *Entry) deliver(topic string, data []byte) bool {
-	if e.phase.Load() != live || !e.hub.Fresh() {
+	if e.phase.Load() != live || !e.hub.Fresh() && !e.open.Load() {
 		return false
 	}
 	e.conn.Deliver(topic, data)

@@ -32,7 +32,8 @@ type Options struct {
 	Revalidate time.Duration
 
 	// StaleLimit is how long the hub may be stale before it closes its
-	// connections with [TryLater], spread over half of it again. It is also
+	// connections with [TryLater], spread over half of it again, but for those
+	// that go on ([Entry.FailOpen]). It is also
 	// how long the store may stay silent: one check, a periodic revalidation
 	// with its retries before the hub becomes stale, and the question whether
 	// a session has expired before its connections are closed with [TryLater].

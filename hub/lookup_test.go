@@ -337,6 +337,31 @@ func TestStale_closesAfterTheLimit(t *testing.T) {
 	})
 }
 
+func TestStale_failOpenGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore()
+		s.put("a", record{})
+		n := start(t, s, nil)
+		open, a := n.open("a", "")
+		open.FailOpen()
+		closed, b := n.open("a", "")
+		for _, e := range []*hub.Entry{open, closed} {
+			if err := e.Subscribe(t.Context(), "lobby", ""); err != nil {
+				t.Fatal(err)
+			}
+		}
+		n.bus.receiver().Stale(errDown)
+		n.bus.receiver().Publication("lobby", []byte("news"))
+		if got, other := len(a.Delivered()), len(b.Delivered()); got != 1 || other != 0 {
+			t.Errorf("delivered %d, and %d to who fails closed", got, other)
+		}
+		time.Sleep(16 * time.Second)
+		synctest.Wait()
+		wantOpen(t, a)
+		wantClosed(t, b, hub.TryLater)
+	})
+}
+
 func TestStale_endsWhenTheStoreAnswersAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStore()

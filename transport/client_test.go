@@ -1,7 +1,6 @@
 package transport_test
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -25,58 +24,8 @@ type client struct {
 	raw  net.Conn       // below ws; nil over a real server
 	msgs chan string
 	gone chan struct{} // closed when nothing comes any more
-	err  error         // why; set before gone is closed
-}
-
-// pipe carries one request to a handler within this process, as a server does,
-// so that it works in a synctest bubble. The connection is a [net.Pipe]: what
-// one end writes waits until the other end reads.
-type pipe struct {
-	h        http.Handler
-	remote   string // address
-	onSwitch func() // called before the 101 goes out
-	raw      net.Conn
-}
-
-// RoundTrip implements [http.RoundTripper].
-func (p *pipe) RoundTrip(r *http.Request) (*http.Response, error) {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
-	in := r.Clone(ctx)
-	in.RemoteAddr, in.RequestURI = p.remote, r.URL.RequestURI()
-	client, server := net.Pipe()
-	w := &pipeWriter{ResponseRecorder: httptest.NewRecorder(), p: p, conn: server, hijacked: make(chan struct{})}
-	returned := make(chan struct{})
-	go func() {
-		defer close(returned)
-		defer cancel() // as a server does
-		p.h.ServeHTTP(w, in)
-	}()
-	select {
-	case <-w.hijacked:
-		p.raw = client
-		return &http.Response{
-			StatusCode: http.StatusSwitchingProtocols, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-			Header: w.Header().Clone(), Body: client, Request: r,
-		}, nil
-	case <-returned:
-		return w.Result(), nil
-	}
-}
-
-// pipeWriter is a response whose connection can be had.
-type pipeWriter struct {
-	*httptest.ResponseRecorder
-	p        *pipe
-	conn     net.Conn
-	hijacked chan struct{}
-}
-
-func (w *pipeWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	if w.p.onSwitch != nil {
-		w.p.onSwitch()
-	}
-	close(w.hijacked)
-	return w.conn, bufio.NewReadWriter(bufio.NewReader(w.conn), bufio.NewWriter(w.conn)), nil
+	err  error         // why; set, as at, before gone is closed
+	at   time.Time     // when
 }
 
 // dialing is how a client connects.
@@ -113,14 +62,19 @@ func (d dialing) connect(t testing.TB, url string, header http.Header, hc *http.
 		OnPingReceived: func(context.Context, []byte) bool { return !d.pongless },
 	})
 	if err != nil {
-		if resp == nil {
+		if resp == nil || resp.StatusCode == http.StatusSwitchingProtocols {
 			t.Fatalf("dial: %v", err)
 		}
 		return nil, resp
 	}
 	ws.SetReadLimit(-1)
 	c := &client{t: t, ws: ws, resp: resp, msgs: make(chan string, 10_000), gone: make(chan struct{})}
-	t.Cleanup(func() { _ = ws.CloseNow() })
+	t.Cleanup(func() {
+		if c.raw != nil {
+			_ = c.raw.Close()
+		}
+		_ = ws.CloseNow()
+	})
 	return c, resp
 }
 
@@ -165,7 +119,7 @@ func (c *client) read() {
 	for {
 		_, data, err := c.ws.Read(context.Background())
 		if err != nil {
-			c.err = err
+			c.err, c.at = err, time.Now()
 			return
 		}
 		c.msgs <- string(data)
@@ -194,6 +148,11 @@ func (c *client) next() string {
 	case m := <-c.msgs:
 		return m
 	case <-c.gone:
+		select {
+		case m := <-c.msgs: // it came before the end
+			return m
+		default:
+		}
 		c.t.Fatalf("closed instead of a message: %v", c.err)
 	case <-timeout.C:
 		c.t.Fatal("no message came")

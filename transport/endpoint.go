@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"sync/atomic"
 
 	"github.com/sessionhub/sessionhub/hub"
@@ -86,16 +85,11 @@ func (e *Endpoint) hold(names []string) error {
 // ServeHTTP accepts a socket, or says why not.
 func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	peer := newPeer(r, e.o.Address(r))
+	if status, text := handshake(r, w.Header()); status != 0 {
+		e.refuse(w, status, text)
+		return
+	}
 	switch {
-	case r.Method != http.MethodGet:
-		w.Header().Set("Allow", http.MethodGet)
-		e.refuse(w, http.StatusMethodNotAllowed, "this is a WebSocket endpoint")
-		return
-	case !strings.EqualFold(r.Header.Get("Upgrade"), "websocket"):
-		w.Header().Set("Connection", "Upgrade")
-		w.Header().Set("Upgrade", "websocket")
-		e.refuse(w, http.StatusUpgradeRequired, "this is a WebSocket endpoint")
-		return
 	case !e.allowed(r):
 		e.refuse(w, http.StatusForbidden, "origin not allowed")
 		return

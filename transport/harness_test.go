@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -55,7 +54,9 @@ func newSite(t testing.TB, spaces ...prefixes.Namespace) *site {
 }
 
 // newNode returns a fresh node on storage of its own.
-func newNode(t testing.TB, spaces ...prefixes.Namespace) *node { return newSite(t, spaces...).join(nil) }
+func newNode(t testing.TB, spaces ...prefixes.Namespace) *node {
+	return newSite(t, spaces...).join(nil)
+}
 
 // join runs a node until the end of the test. Its hub uses the site's broker
 // unless another is given.
@@ -138,65 +139,6 @@ func (n *node) counted(v *transporttest.Visitor, name string) int64 {
 		n.t.Fatal(err)
 	}
 	return v2
-}
-
-// spy is a store that counts its operations, and fails or waits on command.
-type spy struct {
-	session.Store
-	trips  atomic.Int64
-	down   atomic.Bool
-	before atomic.Pointer[func(op string)]
-	after  atomic.Pointer[func(op string)]
-}
-
-// do carries out one operation.
-func do[T any](s *spy, op string, run func() (T, error)) (T, error) {
-	s.trips.Add(1)
-	if f := s.before.Load(); f != nil {
-		(*f)(op)
-	}
-	if s.down.Load() {
-		var none T
-		return none, fmt.Errorf("spy: %w", session.ErrUnavailable)
-	}
-	v, err := run()
-	if f := s.after.Load(); f != nil {
-		(*f)(op)
-	}
-	return v, err
-}
-
-func (s *spy) Create(ctx context.Context, f *session.Family, c session.Create) (session.Record, error) {
-	return do(s, "create", func() (session.Record, error) { return s.Store.Create(ctx, f, c) })
-}
-
-func (s *spy) Load(ctx context.Context, f *session.Family, id string, l session.Load) (session.Record, error) {
-	return do(s, "load", func() (session.Record, error) { return s.Store.Load(ctx, f, id, l) })
-}
-
-func (s *spy) Save(ctx context.Context, f *session.Family, id string, v session.Save) (session.Record, error) {
-	return do(s, "save", func() (session.Record, error) { return s.Store.Save(ctx, f, id, v) })
-}
-
-func (s *spy) Login(ctx context.Context, f *session.Family, id string, l session.Elevation) (session.Record, error) {
-	return do(s, "login", func() (session.Record, error) { return s.Store.Login(ctx, f, id, l) })
-}
-
-func (s *spy) Delete(ctx context.Context, f *session.Family, ends ...session.End) error {
-	_, err := do(s, "delete", func() (struct{}, error) { return struct{}{}, s.Store.Delete(ctx, f, ends...) })
-	return err
-}
-
-// during has fn called once, after the next operation of this name, while its
-// caller waits.
-func (s *spy) during(op string, fn func()) {
-	hook := func(got string) {
-		if got == op {
-			s.after.Store(nil)
-			fn()
-		}
-	}
-	s.after.Store(&hook)
 }
 
 // lines is a log.
@@ -296,7 +238,7 @@ func count(ctx context.Context, out *transport.Outbox, _ transport.Message) erro
 	return err
 }
 
-// cookie returns the header of a page's request.
+// page returns the header of a page's request.
 func page(v *transporttest.Visitor) http.Header {
 	h := http.Header{}
 	if v != nil {
@@ -317,5 +259,16 @@ func eventually(t testing.TB, what string, so func() bool) {
 			t.Errorf("never: %s", what)
 			return
 		}
+	}
+}
+
+// endElsewhere ends the session of a cookie as a node does that is not of the
+// test: only the broker tells.
+func (n *node) endElsewhere(cookie http.Header) {
+	n.t.Helper()
+	elsewhere := session.New(n.m.Registry(), n.store, session.Options{})
+	cred, _ := n.m.Identify(&http.Request{Header: cookie}, "main")
+	if _, err := elsewhere.EndSession(context.WithoutCancel(n.t.Context()), "main", cred.ID); err != nil {
+		n.t.Error(err)
 	}
 }

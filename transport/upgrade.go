@@ -72,6 +72,9 @@ func (e *Endpoint) admit(w http.ResponseWriter, r *http.Request, peer *Peer) (*s
 func (e *Endpoint) enter(w http.ResponseWriter, r *http.Request, peer *Peer, cred session.Credential) (*socket, error) {
 	s := newSocket(e, peer)
 	s.entry = e.hub.Register(e.root, cred.ID, e.names, s)
+	if e.open {
+		s.entry.FailOpen()
+	}
 	in := false
 	defer func() {
 		if !in {

@@ -1,5 +1,3 @@
-// Package transporttest runs a [transport.Handler] on one message, without a
-// socket.
 package transporttest
 
 import (
