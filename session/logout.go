@@ -28,7 +28,9 @@ func Namespace(name string) Target { return Target(namespaceTarget + name) }
 
 // Result is what a logout has done when it returns.
 type Result struct {
-	// ClosedHere is how many connections of this node were ended.
+	// ClosedHere is how many connections of this node the call ended. One
+	// that opened at the same moment may have been ended by the notice first,
+	// and is not counted then.
 	ClosedHere int `json:"closed_here"`
 
 	// NodesAcked is how many nodes have marked their connections, so that
