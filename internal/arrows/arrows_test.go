@@ -62,7 +62,7 @@ var table = map[string]row{
 	".": {
 		ours:    []string{"web", "transport", "session", "hub", "prefixes", "session/redisstore", "hub/redisbroker"},
 		outside: []string{chi, goredis},
-		tests:   []string{"internal/notice"},
+		tests:   []string{"transport/transporttest"},
 	},
 	"cmd/hubdemo": {
 		ours:    []string{".", "web", "transport", "session", "hub", "prefixes", "session/redisstore", "hub/redisbroker"},
