@@ -76,7 +76,7 @@ var settings = []setting{
 	{"SESSION_REMEMBER_IDLE_TIMEOUT", true, wantDuration, timeout(func(n *Namespace) *time.Duration { return &n.RememberIdleTimeout })},
 	{"SESSION_REMEMBER_LIFETIME", true, wantDuration, timeout(func(n *Namespace) *time.Duration { return &n.RememberLifetime })},
 	{"SESSION_RENEW_AFTER", true, `a duration, such as "1h", or a number of seconds; 0 for never`, setRenewAfter},
-	{"SESSION_SAVE_EVERY_REQUEST", false, wantBool, flag(func(n *Namespace, on bool) {
+	{"SESSION_SAVE_EVERY_REQUEST", true, wantBool, flag(func(n *Namespace, on bool) {
 		n.Save = SaveChanges
 		if on {
 			n.Save = SaveAlways

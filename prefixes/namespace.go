@@ -52,12 +52,14 @@ type Namespace struct {
 
 	// RenewAfter gives a session a new secret when its current one is older
 	// than this. The id stays, sockets stay open, and the previous secret is
-	// good until 30 seconds after the new one was first seen. Roots only.
+	// good until 30 seconds after the new one was first seen. When the response
+	// with the new one is lost, the previous one stays good for the session's
+	// life, and is not renewed again. Roots only.
 	//
 	// Defaults to 0: never.
 	RenewAfter time.Duration
 
-	// Save says which requests write.
+	// Save says which requests write. Roots only.
 	//
 	// Defaults to [SaveChanges].
 	Save SavePolicy
@@ -83,7 +85,8 @@ type SavePolicy uint8
 
 const (
 	// SaveChanges writes what changed, and slides the idle timeout at most
-	// once in a tenth of it.
+	// once in a tenth of the
+	// shortest that applies.
 	SaveChanges SavePolicy = iota
 
 	// SaveAlways slides the idle timeout and sends the cookie again with

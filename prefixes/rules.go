@@ -113,6 +113,7 @@ func (r *Registry) checkChild(p *problems, n Namespace) {
 		{"Cookie", n.Cookie != Cookie{}},
 		{"Companions", len(n.Companions) > 0},
 		{"RenewAfter", n.RenewAfter != 0},
+		{"Save", n.Save != SaveChanges},
 		{"RememberIdleTimeout", n.RememberIdleTimeout != 0},
 		{"RememberLifetime", n.RememberLifetime != 0},
 	} {

@@ -14,7 +14,8 @@ import (
 const maxRounds = 8
 
 // Save saves what changed so far, without carrying out a login that waits for
-// the response. Its costs and errors are those of [Scope.Commit].
+// the response. A session that it has to create gets its cookie with the
+// response. Its costs and errors are those of [Scope.Commit].
 func (sc *Scope) Save(ctx context.Context) error {
 	return sc.save(ctx, false)
 }
@@ -103,8 +104,6 @@ func (p *part) commit(ctx context.Context, intents bool) error {
 	switch {
 	case p.login != nil && intents:
 		return p.commitLogin(ctx, deltas)
-	case p.login != nil:
-		return nil // together with the login
 	case p.sc.hold != nil:
 		return p.commitHold(ctx, deltas)
 	case p.cred.ID == "":
@@ -126,6 +125,10 @@ func (p *part) commitNew(ctx context.Context, deltas map[string]Delta) error {
 	}
 	if p.sc.committed {
 		return fmt.Errorf("create a session: %w", ErrCommitted)
+	}
+	if p.late {
+		// Its cookie would take the place of the login's.
+		return fmt.Errorf("create a session: %w", ErrRenewed)
 	}
 	return p.create(ctx, Create{Deltas: deltas})
 }

@@ -70,6 +70,14 @@ func setCookie(h http.Header, f *family, c Credential, persistent bool, life tim
 	h.Add("Set-Cookie", ck.String())
 }
 
+// hasCookie reports whether the header of a response sets a cookie.
+func hasCookie(h http.Header, name string) bool {
+	return slices.ContainsFunc(h["Set-Cookie"], func(line string) bool {
+		set, _, _ := strings.Cut(line, "=")
+		return set == name
+	})
+}
+
 // clearCookie tells the browser to forget a cookie. It has to name the same
 // path and domain as the one that set it (RFC 6265, section 5.3).
 func clearCookie(h http.Header, c prefixes.Cookie) {

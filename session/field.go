@@ -42,7 +42,7 @@ func (f Field[T]) Set(s *Session, v T) error { return s.Set(string(f), v) }
 func (f Field[T]) Delete(s *Session) error { return s.Delete(string(f)) }
 
 // Update is [Session.Update] with a value of T: the zero value when there is
-// none.
+// none. fn may not use the session or its scope.
 func (f Field[T]) Update(s *Session, fn func(old T) (T, error)) error {
 	return s.Update(string(f), func(raw json.RawMessage) (any, error) {
 		var old T

@@ -169,6 +169,10 @@ func (h *Hold) WriteHeader(header http.Header) {
 	}
 }
 
+// Credential returns what [Manager.Hold] needs to hold the same session again:
+// after a renewal it has the new secret.
+func (h *Hold) Credential() Credential { return h.cred }
+
 // Release ends the hold. It may be called more than once.
 func (h *Hold) Release() {
 	if !h.released.Swap(true) {
@@ -194,21 +198,31 @@ func (h *Hold) read(ctx context.Context, o HoldOptions) (*Record, error) {
 			return nil, fmt.Errorf("load %s: %w", Short(h.cred.ID), err)
 		}
 		h.l.offer(&rec)
+		return h.current(&rec)
 	}
-	snap := h.l.snap.Load()
-	if snap.Epoch != h.epoch {
-		return nil, fmt.Errorf("load %s: %w", Short(h.cred.ID), ErrRenewed)
-	}
-	return &snap.Record, nil
+	return h.current(&h.l.snap.Load().Record)
 }
 
-// slideDue reports whether a tenth of the idle timeout has passed since
-// activity was last written down.
+// current returns rec if it is of the login that the connection was opened with.
+func (h *Hold) current(rec *Record) (*Record, error) {
+	if rec.Epoch != h.epoch {
+		return nil, fmt.Errorf("load %s: %w", Short(h.cred.ID), ErrRenewed)
+	}
+	return rec, nil
+}
+
+// slideDue reports whether [SlideDue] would slide now.
 func (h *Hold) slideDue() bool {
 	snap := h.l.snap.Load()
-	idle := snap.Terms.Idle
-	if idle == 0 {
-		idle = h.f.root.IdleTimeout
+	root := h.f.root.IdleTimeout
+	if snap.Terms.Idle != 0 {
+		root = snap.Terms.Idle
 	}
-	return snap.Now.Sub(snap.Seen)+time.Since(snap.at) >= idle/10
+	shortest := root
+	for _, sp := range h.f.Spaces[1:] {
+		if sp.Idle != 0 && snap.Spaces[sp.Name].Left > 0 {
+			shortest = min(shortest, sp.Idle)
+		}
+	}
+	return snap.Now.Sub(snap.Seen)+time.Since(snap.at) >= shortest/10
 }

@@ -69,7 +69,8 @@ func newer(a, b SpaceState) bool {
 
 // offer takes over what is newer in rec than in the snapshot. Answers of the
 // store may come in another order than it gave them, so each namespace goes by
-// its own version. rec may lack the values of some namespaces: of those that
+// its own version; of the rest a later login counts more than the store's clock,
+// which a failover may set back. rec may lack the values of some namespaces: of those that
 // are newer the next message reads them.
 func (l *live) offer(rec *Record) {
 	for {
@@ -82,7 +83,7 @@ func (l *live) offer(rec *Record) {
 				return
 			}
 		} else {
-			if rec.Now.Before(old.Now) {
+			if rec.Epoch < old.Epoch || rec.Epoch == old.Epoch && rec.Now.Before(old.Now) {
 				next.State, next.at = old.State, old.at
 				next.Spaces = maps.Clone(rec.Spaces)
 			}

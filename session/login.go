@@ -69,8 +69,7 @@ func (sc *Scope) Login(ctx context.Context, user string, o LoginOptions) error {
 		return err
 	}
 	if p.state.User != "" && p.state.User != user {
-		old := p.cred
-		p.previous, p.oldUser = &old, p.state.User
+		p.previous = &previously{p.cred, p.state}
 		p.empty()
 	}
 	p.login = &login{user: user}
@@ -83,6 +82,14 @@ func (sc *Scope) Login(ctx context.Context, user string, o LoginOptions) error {
 func (p *part) commitLogin(ctx context.Context, deltas map[string]Delta) error {
 	m, l := p.sc.m, p.login
 	label := device(p.sc.request.Header)
+	if old := p.previous; old != nil {
+		// First, so that two sessions never live for one cookie. If the rest
+		// fails, nobody is logged in.
+		if _, err := m.end(ctx, p.f, []End{{ID: old.cred.ID, User: old.state.User}}); err != nil {
+			return err
+		}
+		p.previous, p.end = nil, true
+	}
 	if p.cred.ID == "" {
 		c := Create{User: l.user, Device: label, Terms: l.terms, Deltas: settled(deltas)}
 		if err := p.create(ctx, c); err != nil {
@@ -108,11 +115,5 @@ func (p *part) commitLogin(ctx context.Context, deltas map[string]Delta) error {
 	}
 	p.send, p.end, p.login = true, false, nil
 	m.stats.logins.Add(1)
-	if old := p.previous; old != nil {
-		p.previous = nil
-		if _, err := m.end(ctx, p.f, []End{{ID: old.ID, User: p.oldUser}}); err != nil {
-			return err
-		}
-	}
 	return nil
 }

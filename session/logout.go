@@ -26,6 +26,9 @@ const namespaceTarget = "namespace:"
 // HTTP it begins anew, empty; connections that are open have lost it for good.
 func Namespace(name string) Target { return Target(namespaceTarget + name) }
 
+// ErrTarget is returned by [Scope.Logout] for a target that there is not.
+var ErrTarget = errors.New("session: no such target of a logout")
+
 // Result is what a logout has done when it returns.
 type Result struct {
 	// ClosedHere is how many connections of this node the call ended. One
@@ -78,9 +81,9 @@ func (sc *Scope) Logout(ctx context.Context, t Target) (Result, error) {
 	case one && name == p.f.root.Name:
 		t, one = This, false
 	case one && sc.m.spaces[name] != p.f:
-		return Result{}, fmt.Errorf("session: log out: %q has no namespace %q", p.f.root.Name, name)
+		return Result{}, fmt.Errorf("%w: %q has no namespace %.32q", ErrTarget, p.f.root.Name, name)
 	case !one && t != This && t != Others && t != All:
-		return Result{}, fmt.Errorf("session: log out: no target %q", string(t))
+		return Result{}, fmt.Errorf("%w: %.32q", ErrTarget, string(t))
 	}
 	if err := p.load(ctx); err != nil {
 		if errors.Is(err, ErrUnavailable) && (t == This || t == All) {
@@ -88,35 +91,36 @@ func (sc *Scope) Logout(ctx context.Context, t Target) (Result, error) {
 		}
 		return Result{}, err
 	}
-	if p.cred.ID == "" {
-		p.login = nil
-		return Result{StoreOK: true}, nil
-	}
-	if one {
-		return p.endNamespace(ctx, name)
-	}
-	user := p.state.User
-	if user == "" {
-		if t == Others {
+	if t == Others {
+		user := p.state.User
+		if p.login != nil {
+			user = p.login.user
+		}
+		if user == "" {
 			return Result{StoreOK: true}, nil
 		}
-		t = This // an anonymous visitor has no others
+		return sc.m.endUser(ctx, p.f, user, p.cred.ID)
+	}
+	if old := p.previous; old != nil {
+		// The session that a login in this request was to take the place of is
+		// the one that there is.
+		p.cred, p.state, p.previous = old.cred, old.state, nil
+	}
+	p.login = nil
+	switch {
+	case p.cred.ID == "":
+		return Result{StoreOK: true}, nil
+	case one:
+		return p.endNamespace(ctx, name)
 	}
 	var r Result
-	id := p.cred.ID
-	if t == This {
-		r, err = sc.m.end(ctx, p.f, []End{{ID: id, User: user}})
-	} else {
-		except := ""
-		if t == Others {
-			except = id
-		}
-		r, err = sc.m.endUser(ctx, p.f, user, except)
+	if user := p.state.User; t == All && user != "" {
+		r, err = sc.m.endUser(ctx, p.f, user, "")
+	} else { // an anonymous visitor has no others
+		r, err = sc.m.end(ctx, p.f, []End{{ID: p.cred.ID, User: user}})
 	}
-	if t != Others {
-		p.empty()
-		p.end, p.login, p.previous, p.send = true, nil, nil, false
-	}
+	p.empty()
+	p.end, p.send = true, false
 	return r, err
 }
 

@@ -121,9 +121,9 @@ func (s *MemoryStore) Save(_ context.Context, f *Family, id string, v Save) (Rec
 	if err != nil {
 		return r.refusal(f, v.Deltas, err, now)
 	}
+	r.slide(f, v.Slide, now) // before apply: what it begins does not count yet
 	others := r.apply(f, changes, now)
 	r.renew(v.Renew.Old, v.Renew.New, now)
-	r.slide(f, v.Slide, now)
 	s.ops.add(op, now)
 	s.sweep(now)
 	return Record{State: r.state(f, now), Match: MatchCurrent, Values: others}, nil

@@ -104,19 +104,37 @@ func (p *space) deadline(r *record) time.Time {
 	return earlier(earlier(p.idle, p.end), r.deadline())
 }
 
-// start begins the lifetime and counts as activity.
+// start begins the lifetime of the record and of the namespaces that have
+// begun, and counts as activity.
 func (r *record) start(f *Family, now time.Time) {
 	_, life := r.timeouts(f, f.Root())
 	r.end = now.Add(life)
+	for _, s := range f.Spaces[1:] {
+		if p := r.space(s.Name); p.begun {
+			_, life := r.timeouts(f, s)
+			p.end = now.Add(life)
+		}
+	}
 	r.touch(f, now)
 }
 
 // slide counts as activity when s says so.
 func (r *record) slide(f *Family, s Slide, now time.Time) {
-	idle, _ := r.timeouts(f, f.Root())
-	if s == SlideAlways || s == SlideDue && now.Sub(r.seen) >= idle/10 {
+	if s == SlideAlways || s == SlideDue && r.due(f, now) {
 		r.touch(f, now)
 	}
+}
+
+// due reports whether it is time for [SlideDue] to slide.
+func (r *record) due(f *Family, now time.Time) bool {
+	shortest, _ := r.timeouts(f, f.Root())
+	for _, s := range f.Spaces[1:] {
+		if r.space(s.Name).begun {
+			idle, _ := r.timeouts(f, s)
+			shortest = min(shortest, idle)
+		}
+	}
+	return now.Sub(r.seen) >= shortest/10
 }
 
 // touch slides the deadlines of the record and of the namespaces that have
@@ -189,7 +207,7 @@ func (r *record) renew(known, next Hash, now time.Time) {
 	r.hash, r.renewed = next, now
 }
 
-// elevate replaces the hash by that of a login and begins the lifetime anew.
+// elevate replaces the hash by that of a login and begins the lifetimes anew.
 func (r *record) elevate(f *Family, l Elevation, now time.Time) {
 	r.former = former{hash: r.hash, kind: MatchElevated, until: now.Add(ElevateGrace)}
 	r.hash, r.renewed = l.Hash, now

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
-
-	"github.com/sessionhub/sessionhub/prefixes"
 )
 
 // Scope is the sessions of one request or one message. See the package's
@@ -23,27 +21,6 @@ type Scope struct {
 	room      [1]*part                // for the first of them
 	waiting   []func(context.Context) // of OnSaved
 	committed bool
-}
-
-// part is one family within a scope.
-type part struct {
-	sc       *Scope
-	f        *family
-	cred     Credential // ID "" until there is a session
-	cookie   cookieState
-	loaded   bool
-	unknown  bool // the cookie's id does not exist
-	match    Match
-	state    State
-	sessions []*Session  // those that were asked for
-	room     [2]*Session // for the first of them
-	values   map[string]map[string]string
-	login    *login      // what the commit has to carry out
-	previous *Credential // the session that a login as somebody else ends
-	oldUser  string      // its user
-	send     bool        // the credential's cookie goes out
-	again    bool        // it does if the commit succeeds
-	end      bool        // the cookie and its companions are cleared
 }
 
 // ErrNoScope is returned by the functions that take a context, such as [Get],
@@ -220,91 +197,6 @@ func (sc *Scope) part(f *family) (*part, error) {
 	return p, nil
 }
 
-// load fetches the family once.
-func (p *part) load(ctx context.Context) error {
-	if p.loaded {
-		return nil
-	}
-	m := p.sc.m
-	if p.sc.hold != nil {
-		rec, err := p.sc.hold.read(ctx, p.sc.options)
-		if err != nil {
-			return err
-		}
-		p.state, p.values, p.loaded = rec.State, rec.Values, true
-		return nil
-	}
-	if p.cookie != cookieGood {
-		p.loaded = true
-		return nil
-	}
-	slide := SlideDue
-	if p.f.root.Save == prefixes.SaveAlways {
-		slide = SlideAlways
-	}
-	tctx, cancel := m.deadline(ctx)
-	defer cancel()
-	rec, err := m.store.Load(tctx, &p.f.Family, p.cred.ID, Load{Hash: p.cred.secret.hash(), Slide: slide})
-	switch {
-	case errors.Is(err, ErrNotFound):
-		m.stats.unknown.Add(1)
-		p.unknown = true
-		p.cred = Credential{}
-	case err != nil:
-		return fmt.Errorf("load %s: %w", Short(p.cred.ID), err)
-	case rec.Match != MatchCurrent && rec.Match != MatchRenewed:
-		// The id lives and this secret is not its own. The cookie stays as it
-		// is: it may be about to be replaced by the answer to a login that
-		// this request overtook (W21).
-		m.stats.unfit.Add(1)
-		p.cred = Credential{}
-	default:
-		p.state, p.values, p.match = rec.State, rec.Values, rec.Match
-		if l := m.lives.get(p.f.root.Name, p.cred.ID); l != nil {
-			l.offer(&rec)
-		}
-	}
-	p.loaded = true
-	return nil
-}
-
-// session returns the session of a namespace that was loaded.
-func (p *part) session(name string) (*Session, error) {
-	if s := p.opened(name); s != nil {
-		if s.over {
-			return nil, fmt.Errorf("%q: %w", name, ErrNamespaceEnded)
-		}
-		return s, nil
-	}
-	sp := p.state.Spaces[name]
-	s := &Session{p: p, name: name, generation: sp.Generation, version: sp.Version, base: p.values[name]}
-	if h := p.sc.hold; h != nil {
-		if sp.Generation != h.generations[name] || p.sc.options.Lost != nil && p.sc.options.Lost(name) {
-			return nil, fmt.Errorf("%q: %w", name, ErrNamespaceEnded)
-		}
-	}
-	p.sessions = append(p.sessions, s)
-	return s, nil
-}
-
-// opened returns the session of a namespace that was asked for before, or nil.
-func (p *part) opened(name string) *Session {
-	for _, s := range p.sessions {
-		if s.name == name {
-			return s
-		}
-	}
-	return nil
-}
-
-// empty is what a part becomes when its session is over, or was never there.
-func (p *part) empty() {
-	p.cred, p.state, p.values, p.match = Credential{}, State{}, nil, MatchNone
-	for _, s := range p.sessions {
-		s.reset()
-	}
-}
-
 // WriteHeader writes what the scope has to say into the header of a response:
 // Set-Cookie for a session that is new, was logged in or renewed, or ended;
 // Vary and Cache-Control when the response may depend on the session. For those
@@ -315,6 +207,9 @@ func (sc *Scope) WriteHeader(h http.Header) {
 	for _, p := range sc.parts {
 		sent := true
 		switch {
+		case p.send && hasCookie(h, p.f.cookie.Name):
+			// A connection that this response opens has renewed the secret.
+			p.send = false
 		case p.send:
 			setCookie(h, p.f, p.cred, p.state.Terms.Persistent, p.state.Life)
 			p.send = false
@@ -355,10 +250,4 @@ func (sc *Scope) Discard() {
 			s.drop()
 		}
 	}
-}
-
-// renewDue reports whether the secret is old enough to be replaced.
-func (p *part) renewDue() bool {
-	after := p.f.root.RenewAfter
-	return after > 0 && p.match == MatchCurrent && !p.sc.committed && p.state.Now.Sub(p.state.Renewed) >= after
 }

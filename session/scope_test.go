@@ -300,7 +300,7 @@ func TestScope_saveKeepsTheLoginForTheCommit(t *testing.T) {
 	if err := errors.Join(b.open(sc, "main").Set("a", 2), sc.Save(t.Context())); err != nil {
 		t.Fatal(err)
 	}
-	if got := b.get("main", "a") + b.user(); got != "1" {
+	if got := b.get("main", "a") + b.user(); got != "2" {
 		t.Errorf("before the commit %q", got)
 	}
 	b.mustCommit(sc)
@@ -606,4 +606,84 @@ func TestRenew_theCommitReplacesAnOldSecretAndKeepsTheID(t *testing.T) {
 			t.Error("the previous secret is good for longer than its grace")
 		}
 	})
+}
+
+// A page's late request with the cookie of before the login may not take the
+// login's place in the browser.
+func TestScope_lateWriterBeginsNothing(t *testing.T) {
+	b := newBrowser(t)
+	b.set("main", "a", 1)
+	late := b.another()
+	late.cookies["__Host-id"] = b.cookies["__Host-id"]
+	b.login("alice")
+	sc := late.scope()
+	if err := late.open(sc, "main").Set("a", 2); err != nil {
+		t.Fatal(err)
+	}
+	before := late.cookies["__Host-id"]
+	if err := late.commit(sc); !errors.Is(err, session.ErrRenewed) {
+		t.Errorf("Commit = %v, want ErrRenewed", err)
+	}
+	if late.cookies["__Host-id"] != before {
+		t.Error("the cookie was replaced or cleared")
+	}
+}
+
+func TestScope_logoutAfterALoginAsSomebodyElse(t *testing.T) {
+	b := newBrowser(t)
+	b.login("ann")
+	old := b.id()
+	ann := b.another()
+	ann.cookies["__Host-id"] = b.cookies["__Host-id"]
+	sc := b.scope()
+	if err := sc.Login(t.Context(), "bob", session.LoginOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sc.Logout(t.Context(), session.This); err != nil {
+		t.Fatal(err)
+	}
+	b.mustCommit(sc)
+	if got := ann.user(); got != "" || b.id() == old || b.user() != "" {
+		t.Errorf("ann's session is %q's, the cookie is %q", got, b.id())
+	}
+}
+
+// Two sessions never live for one cookie: the old one ends first, and if it
+// cannot be ended nobody is logged in.
+func TestScope_loginAsSomebodyElseWhenTheOldCannotEnd(t *testing.T) {
+	b := newBrowser(t)
+	b.login("ann")
+	sc := b.scope()
+	if err := sc.Login(t.Context(), "bob", session.LoginOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	b.store.down = true
+	if err := b.commit(sc); !errors.Is(err, session.ErrUnavailable) {
+		t.Errorf("Commit = %v, want ErrUnavailable", err)
+	}
+	b.store.down = false
+	if got := b.user(); got != "ann" {
+		t.Errorf("logged in is %q, want ann still", got)
+	}
+	if all, err := b.m.Sessions(t.Context(), "", "bob"); len(all) != 0 || err != nil {
+		t.Errorf("bob has %v, %v", all, err)
+	}
+}
+
+// After a change of the password: log in anew, end all others.
+func TestScope_othersOfALoginThatWaits(t *testing.T) {
+	b := newBrowser(t)
+	other := b.another()
+	other.login("ann")
+	sc := b.scope()
+	if err := sc.Login(t.Context(), "ann", session.LoginOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sc.Logout(t.Context(), session.Others); err != nil {
+		t.Fatal(err)
+	}
+	b.mustCommit(sc)
+	if here, there := b.user(), other.user(); here != "ann" || there != "" {
+		t.Errorf("here %q, there %q", here, there)
+	}
 }

@@ -28,18 +28,6 @@ type Session struct {
 	accessed, modified  bool
 }
 
-// edit is what a scope does to one key. The zero value deletes it.
-type edit struct {
-	raw string       // the value as this scope sees it
-	add int64        // what to add
-	fns []updateFunc // of a compare-and-set, applied to old in order
-	old *string      // what they were applied to; nil: absent
-
-	set, adds, swaps bool // there is a raw, an add, a compare-and-set
-}
-
-type updateFunc func(old json.RawMessage) (any, error)
-
 // ErrUnstorable is returned by [Session.Set] for a value that JSON cannot hold.
 var ErrUnstorable = errors.New("session: value cannot be stored as JSON")
 
@@ -116,10 +104,10 @@ func (s *Session) Values() map[string]json.RawMessage {
 // Set gives a key a value that encoding/json can hold. Of two scopes that set
 // the same key, the later save stays.
 //
-// A value that JSON cannot hold ([ErrUnstorable]), or one over [MaxValueBytes] ([ErrLimit]), is
-// not set, and the scope's save returns the same error and keeps nothing: a
-// handler that overlooks the error loses its message, never half of it. Other
-// errors: [ErrCommitted], [ErrNamespaceEnded].
+// A value that JSON cannot hold ([ErrUnstorable]), or one over [MaxValueBytes]
+// ([ErrLimit]), is not set, and the scope's save returns the same error and
+// keeps nothing: a handler that overlooks the error loses its message, never
+// half of it. Other errors: [ErrCommitted], [ErrNamespaceEnded].
 func (s *Session) Set(key string, value any) error {
 	defer s.lock().Unlock()
 	if err := s.writable(); err != nil {
@@ -161,7 +149,8 @@ func (s *Session) Clear() error {
 // Update sets a key to what fn makes of its value; old is nil when it has none,
 // and a nil result removes it. The save keeps it only if the value is then
 // still what fn was given; else fn is asked again with the present one, so it
-// must depend on nothing else. The save gives up with [ErrConflict] after
+// must depend on nothing else, and may not use the session or its scope, which
+// wait for it. The save gives up with [ErrConflict] after
 // eight rounds. Errors of fn are returned as they are, by Update or the save.
 func (s *Session) Update(key string, fn func(old json.RawMessage) (any, error)) error {
 	defer s.lock().Unlock()
@@ -169,9 +158,14 @@ func (s *Session) Update(key string, fn func(old json.RawMessage) (any, error)) 
 		return err
 	}
 	c := edit{swaps: true}
-	if before, ok := s.changes[key]; ok && before.swaps {
+	switch before, changed := s.changes[key]; {
+	case changed && before.swaps:
 		c.fns, c.old = slices.Clone(before.fns), before.old
-	} else if ok || s.cleared {
+	case changed && before.adds:
+		// A sum rests on what was loaded, so both do now.
+		old, had := s.base[key]
+		c.fns, c.old = []updateFunc{s.adder(key, before.add)}, pointer(old, had)
+	case changed || s.cleared:
 		// What fn sees is this scope's own doing: there is nothing to compare.
 		old, had := s.look(key)
 		after, err := s.apply(key, []updateFunc{fn}, pointer(old, had))
@@ -180,8 +174,9 @@ func (s *Session) Update(key string, fn func(old json.RawMessage) (any, error)) 
 		}
 		s.change(key, edit{set: after != nil, raw: deref(after)})
 		return nil
-	} else if old, had := s.base[key]; had {
-		c.old = &old
+	default:
+		old, had := s.base[key]
+		c.old = pointer(old, had)
 	}
 	c.fns = append(c.fns, fn)
 	after, err := s.apply(key, c.fns, c.old)
@@ -201,37 +196,25 @@ func (s *Session) add(key string, n int64) error {
 		return err
 	}
 	old, had := s.look(key)
-	now := int64(0)
-	if had {
-		if err := json.Unmarshal([]byte(old), &now); err != nil {
-			return fmt.Errorf("add to %q of %q: %w: %w", key, s.name, ErrType, err)
-		}
-	}
-	sum := now + n
-	if (sum > now) != (n > 0) && n != 0 {
-		return fmt.Errorf("add to %q of %q: %w: it would overflow", key, s.name, ErrLimit)
+	raw, err := s.sum(key, pointer(old, had), n)
+	if err != nil {
+		return err
 	}
 	c, changed := s.changes[key]
 	switch {
 	case changed && c.adds:
-		c.add += n
+		if c.add, err = plus(c.add, n); err != nil {
+			return fmt.Errorf("add to %q of %q: %w", key, s.name, err)
+		}
 	case changed && c.swaps:
 		// The sum belongs to what the update made, so it is part of it.
-		c.fns = append(slices.Clone(c.fns), func(old json.RawMessage) (any, error) {
-			var v int64
-			if old != nil {
-				if err := json.Unmarshal(old, &v); err != nil {
-					return nil, fmt.Errorf("add to %q of %q: %w: %w", key, s.name, ErrType, err)
-				}
-			}
-			return v + n, nil
-		})
+		c.fns = append(slices.Clone(c.fns), s.adder(key, n))
 	case changed || s.cleared:
 		c = edit{}
 	default:
 		c = edit{adds: true, add: n}
 	}
-	c.set, c.raw = true, fmt.Sprint(sum)
+	c.set, c.raw = true, raw
 	s.change(key, c)
 	return nil
 }
@@ -251,48 +234,6 @@ func (s *Session) writable() error {
 		return fmt.Errorf("%q: a new session needs a cookie: %w", s.name, ErrCommitted)
 	}
 	return nil
-}
-
-// encode turns a value into JSON text.
-func (s *Session) encode(key string, value any) (string, error) {
-	b, err := json.Marshal(value)
-	if err != nil {
-		err = fmt.Errorf("%w: %w", ErrUnstorable, err)
-	} else if len(b) > MaxValueBytes {
-		err = fmt.Errorf("%w: %d bytes, and one value may have %d", ErrLimit, len(b), MaxValueBytes)
-	}
-	if err != nil {
-		err = fmt.Errorf("set %q of %q: %w", key, s.name, err)
-		if s.bad == nil {
-			s.bad = err
-		}
-		return "", err
-	}
-	return string(b), nil
-}
-
-// apply runs update functions one after the other.
-func (s *Session) apply(key string, fns []updateFunc, old *string) (*string, error) {
-	for _, fn := range fns {
-		var in json.RawMessage
-		if old != nil {
-			in = json.RawMessage(*old)
-		}
-		v, err := fn(in)
-		if err != nil {
-			return nil, err
-		}
-		if v == nil {
-			old = nil
-			continue
-		}
-		raw, err := s.encode(key, v)
-		if err != nil {
-			return nil, err
-		}
-		old = &raw
-	}
-	return old, nil
 }
 
 // look returns a value as this scope sees it.
@@ -333,90 +274,4 @@ func (s *Session) change(key string, c edit) {
 	}
 	s.changes[key] = c
 	s.modified = true
-}
-
-// delta returns the changes in the form of the store, and false for none.
-func (s *Session) delta() (Delta, bool) {
-	d := Delta{Generation: s.generation, Version: s.version, Clear: s.cleared}
-	if !s.modified {
-		return d, false
-	}
-	for k, c := range s.changes {
-		switch {
-		case c.swaps:
-			if d.Swap == nil {
-				d.Swap = make(map[string]Swap)
-			}
-			d.Swap[k] = Swap{Old: c.old, New: pointer(c.raw, c.set)}
-		case c.adds:
-			if d.Add == nil {
-				d.Add = make(map[string]int64)
-			}
-			d.Add[k] = c.add
-		case c.set:
-			if d.Set == nil {
-				d.Set = make(map[string]string)
-			}
-			d.Set[k] = c.raw
-		case !s.cleared:
-			d.Delete = append(d.Delete, k)
-		}
-	}
-	return d, true
-}
-
-// rebase repeats the updates on the values that a conflicting save found.
-func (s *Session) rebase(values map[string]string) error {
-	s.base = values
-	for k, c := range s.changes {
-		if !c.swaps {
-			continue
-		}
-		old, had := values[k]
-		c.old = pointer(old, had)
-		after, err := s.apply(k, c.fns, c.old)
-		if err != nil {
-			return err
-		}
-		c.set, c.raw = after != nil, deref(after)
-		s.changes[k] = c
-	}
-	return nil
-}
-
-// saved takes over what a save of the changes left in the store.
-func (s *Session) saved(rec *Record) {
-	if present, ok := rec.Values[s.name]; ok {
-		s.base = present
-	} else {
-		s.base = s.view()
-	}
-	sp := rec.Spaces[s.name]
-	s.generation, s.version = sp.Generation, sp.Version
-	s.drop()
-}
-
-// drop forgets the changes.
-func (s *Session) drop() {
-	s.changes, s.cleared, s.modified, s.bad = nil, false, false, nil
-}
-
-// reset makes s a session that nobody has begun yet.
-func (s *Session) reset() {
-	s.drop()
-	s.base, s.generation, s.version = nil, 0, 0
-}
-
-func pointer(s string, ok bool) *string {
-	if !ok {
-		return nil
-	}
-	return &s
-}
-
-func deref(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
 }

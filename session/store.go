@@ -72,8 +72,9 @@ type Store interface {
 	// Login gives a living record a new secret and a user, raises its epoch
 	// by one, applies the deltas as Save does, and delivers the notice. The
 	// previous hash is recognised for [ElevateGrace]; other previous hashes
-	// are forgotten. The lifetime starts anew. The user's index is kept as in
-	// Create, with the same round trips. A record that is already at
+	// are forgotten. The lifetime of the session and of its begun namespaces
+	// starts anew, and all their deadlines slide. The user's index is kept as
+	// in Create, with the same round trips. A record that is already at
 	// l.Epoch+1 with the hash l.Hash is the answer to a retry. Errors as Save,
 	// and [ErrUserEnded].
 	Login(ctx context.Context, f *Family, id string, l Elevation) (Record, error)
@@ -165,9 +166,17 @@ type Load struct {
 type Slide uint8
 
 const (
-	SlideNever  Slide = iota
-	SlideDue          // when a tenth of the root's idle timeout has passed since the last time
-	SlideAlways       // now
+	// SlideNever slides nothing.
+	SlideNever Slide = iota
+
+	// SlideDue slides when a tenth of the shortest idle timeout among the
+	// namespaces that have begun has passed since the deadlines slid last. The
+	// root always counts. A namespace that a save begins counts from the next
+	// operation on.
+	SlideDue
+
+	// SlideAlways slides now.
+	SlideAlways
 )
 
 // Save is the changes of one request or message. See [Store.Save].

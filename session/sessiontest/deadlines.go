@@ -14,7 +14,7 @@ func deadlineRules() []rule {
 			v.mustLoad(session.Load{Hash: v.secret})
 			v.wantLeft(mainIdle - 5*time.Minute)
 		}},
-		{"SlideEarly", "SlideDue slides nothing before a tenth of the root's idle timeout has passed", func(v *visitor) {
+		{"SlideEarly", "SlideDue slides nothing before a tenth of the root's idle timeout has passed, where nothing shorter has begun", func(v *visitor) {
 			v.begin(session.Create{})
 			v.Advance(mainIdle/10 - time.Minute)
 			v.mustLoad(session.Load{Hash: v.secret, Slide: session.SlideDue})
@@ -138,6 +138,47 @@ func namespaceDeadlineRules() []rule {
 			}
 			v.near("Left of chat", v.look().Spaces["chat"].Left, chatIdle)
 			v.wantValues("chat", "b", `2`)
+		}},
+		{"InUse", "activity in each third of a namespace's idle timeout keeps it, however short beside the root's", func(v *visitor) {
+			for name, active := range map[string]func(w *visitor){
+				"Load": func(w *visitor) { w.mustLoad(session.Load{Hash: w.secret, Slide: session.SlideDue}) },
+				"Save": func(w *visitor) { w.mustDo(session.Save{Epoch: w.seen.Epoch, Slide: session.SlideDue}) },
+			} {
+				w := v.stranger().begin(session.Create{Deltas: deltas("code", set("a", `1`))})
+				for range 12 * codeIdle / (codeIdle / 3) {
+					w.Advance(codeIdle / 3)
+					active(w)
+				}
+				w.near("Left of code after "+name, w.look().Spaces["code"].Left, codeIdle)
+				w.wantValues("code", "a", `1`)
+			}
+		}},
+		{"SlideDue", "SlideDue slides when a tenth of the shortest idle timeout that has begun has passed", func(v *visitor) {
+			v.begin(session.Create{Deltas: both()})
+			v.Advance(chatIdle / 20)
+			v.near("Left", v.mustLoad(session.Load{Slide: session.SlideDue}).Left, mainIdle-chatIdle/20)
+			v.Advance(chatIdle / 20)
+			v.near("Left", v.mustLoad(session.Load{Slide: session.SlideDue}).Left, mainIdle)
+		}},
+		{"SlideDueByTerms", "the root counts for SlideDue, by its terms", func(v *visitor) {
+			v.begin(session.Create{Terms: session.Terms{Idle: 8 * time.Minute}, Deltas: both()})
+			v.Advance(48 * time.Second)
+			v.near("Left", v.mustLoad(session.Load{Slide: session.SlideDue}).Left, 8*time.Minute)
+		}},
+		{"SlideDueAfterEnd", "a namespace that has ended does not count for SlideDue", func(v *visitor) {
+			v.begin(session.Create{Deltas: deltas("code", set("a", `1`))})
+			v.Advance(codeIdle)
+			v.near("Left", v.mustLoad(session.Load{Slide: session.SlideDue}).Left, mainIdle-codeIdle)
+		}},
+		{"SlideDueFromNext", "a namespace that a save begins counts for SlideDue from the next operation on", func(v *visitor) {
+			v.begin(session.Create{})
+			v.Advance(codeIdle)
+			s := v.change(deltas("code", set("a", `1`)))
+			s.Slide = session.SlideDue
+			rec := v.mustDo(s)
+			v.near("Left", rec.Left, mainIdle-codeIdle)
+			v.near("Left of code", rec.Spaces["code"].Left, codeIdle)
+			v.near("Left", v.mustLoad(session.Load{Slide: session.SlideDue}).Left, mainIdle)
 		}},
 		{"TooLate", "activity after a namespace's deadline ends it first", func(v *visitor) {
 			v.begin(session.Create{Deltas: both()})

@@ -142,17 +142,33 @@ func loginRules() []rule {
 				v.Errorf("Listed = %q, want %q", got, v.id)
 			}
 		}},
-		{"NamespacesStay", "a login begins no namespace anew: its lifetime counts from its own beginning", func(v *visitor) {
-			v.begin(session.Create{Deltas: deltas("chat", set("a", `1`))})
+		{"NamespacesAnew", "a login begins the lifetime of every namespace that has begun anew, and nothing else of it", func(v *visitor) {
+			v.begin(session.Create{
+				Terms:  session.Terms{Life: chatLife},
+				Deltas: map[string]session.Delta{"chat": set("a", `1`), "cart": set("b", `2`)},
+			})
+			use := func() {
+				for range chatLife/(5*time.Minute) - 1 {
+					v.Advance(5 * time.Minute)
+					v.mustLoad(session.Load{Slide: session.SlideAlways})
+				}
+			}
+			use()
+			v.near("Left of chat", v.look().Spaces["chat"].Left, 5*time.Minute)
+			rec := v.mustLogin(v.elevation())
+			v.near("Left of chat", rec.Spaces["chat"].Left, chatIdle)
+			if got, want := rec.Spaces["code"], (session.SpaceState{}); got != want {
+				v.Errorf("code = %+v, want %+v: it had not begun", got, want)
+			}
+			use()
+			v.wantValues("chat", "a", `1`)
+			v.wantValues("cart", "b", `2`)
+			v.near("Left of chat", v.look().Spaces["chat"].Left, 5*time.Minute)
 			v.Advance(5 * time.Minute)
-			v.near("Left of chat", v.mustLogin(v.elevation()).Spaces["chat"].Left, chatIdle)
-			for range chatLife/(5*time.Minute) - 1 {
-				v.Advance(5 * time.Minute)
-				v.mustLoad(session.Load{Slide: session.SlideAlways})
-			}
 			if got := v.look().Spaces["chat"].Generation; got != 1 {
-				v.Errorf("generation = %d, want 1", got)
+				v.Errorf("generation of chat = %d, want 1", got)
 			}
+			v.wantValues("cart", "b", `2`)
 		}},
 	}
 }

@@ -38,7 +38,7 @@ type turn struct {
 func turns() *rapid.Generator[turn] {
 	kinds := []string{
 		"create", "load", "present", "present", "set", "set", "add", "swap", "swap", "delete", "clear",
-		"touch", "renew", "renew", "login", "end", "end as", "end namespace", "again", "pass", "pass", "pass",
+		"touch", "renew", "renew", "login", "login", "end", "end as", "end namespace", "again", "pass", "pass", "pass",
 	}
 	passes := []time.Duration{10 * time.Second, 20 * time.Second, time.Minute, 3 * time.Minute, 10 * time.Minute, 20 * time.Minute}
 	return rapid.Custom(func(rt *rapid.T) turn {
@@ -63,7 +63,8 @@ func play(t *testing.T, h Harness, program []turn) error {
 		notices []string
 	)
 	v.delivered()
-	for i, turn := range append([]turn{{0, move{kind: "create", name: "main"}}}, program...) {
+	// The first session has a lifetime of minutes in every other program.
+	for i, turn := range append([]turn{{0, move{kind: "create", name: "cart", number: len(program)}}}, program...) {
 		w := writers[turn.writer]
 		op := w.operation(turn.move)
 		got := w.do(t.Context(), op)

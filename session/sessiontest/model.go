@@ -44,7 +44,7 @@ type space struct {
 }
 
 // names are the namespaces of the family.
-var names = [...]string{"main", "chat", "cart"}
+var names = [...]string{"main", "chat", "cart", "code"}
 
 // operation is one call of a store. One of its fields is set.
 type operation struct {
@@ -77,16 +77,26 @@ func (m model) step(op operation) (model, answer) {
 	}
 }
 
-// idle and life are the root's timeouts, by the terms.
-func (m model) idle() time.Duration {
-	if m.terms.Idle > 0 {
+// idle and life are the timeouts of a namespace, by the terms.
+func (m model) idle(name string) time.Duration {
+	switch {
+	case name == "chat":
+		return chatIdle
+	case name == "code":
+		return codeIdle
+	case m.terms.Idle > 0:
 		return m.terms.Idle
 	}
 	return mainIdle
 }
 
-func (m model) life() time.Duration {
-	if m.terms.Life > 0 {
+func (m model) life(name string) time.Duration {
+	switch {
+	case name == "chat":
+		return chatLife
+	case name == "code":
+		return codeLife
+	case m.terms.Life > 0:
 		return m.terms.Life
 	}
 	return mainLife
@@ -94,15 +104,12 @@ func (m model) life() time.Duration {
 
 // deadline is when the session, or a namespace of it, is over.
 func (m model) deadline(name string) time.Duration {
-	root := min(m.active+m.idle(), m.start+m.life())
-	p := m.spaces[name]
-	switch name {
-	case "chat":
-		return min(root, p.active+chatIdle, p.start+chatLife)
-	case "cart":
-		return min(root, p.active+m.idle(), p.start+m.life())
+	root := min(m.active+m.idle("main"), m.start+m.life("main"))
+	if name == "main" {
+		return root
 	}
-	return root
+	p := m.spaces[name]
+	return min(root, p.active+m.idle(name), p.start+m.life(name))
 }
 
 // settled returns the session without what is over by now.
@@ -125,9 +132,20 @@ func (m model) with(name string, p space) model {
 	return m
 }
 
+// due says whether SlideDue slides.
+func (m model) due() bool {
+	shortest := m.idle("main")
+	for name, p := range m.spaces {
+		if p.begun {
+			shortest = min(shortest, m.idle(name))
+		}
+	}
+	return m.now-m.active >= shortest/10
+}
+
 // slid returns the session after activity.
 func (m model) slid(s session.Slide) model {
-	if s == session.SlideNever || s == session.SlideDue && m.now-m.active < m.idle()/10 {
+	if s == session.SlideNever || s == session.SlideDue && !m.due() {
 		return m
 	}
 	m.active = m.now
@@ -139,11 +157,22 @@ func (m model) slid(s session.Slide) model {
 	return m
 }
 
+// anew returns the session with all its lifetimes beginning now.
+func (m model) anew() model {
+	m.start = m.now
+	for _, name := range names {
+		p := m.spaces[name]
+		p.start = m.now
+		m = m.with(name, p)
+	}
+	return m
+}
+
 // record is the whole session, as loaded.
 func (m model) record() session.Record {
 	rec := session.Record{Match: session.MatchCurrent, Values: map[string]map[string]string{}, State: session.State{
 		Epoch: m.epoch, User: m.user, Hash: m.hash, Terms: m.terms,
-		Left: m.deadline("main") - m.now, Life: m.start + m.life() - m.now,
+		Left: m.deadline("main") - m.now, Life: m.start + m.life("main") - m.now,
 		Spaces: map[string]session.SpaceState{},
 	}}
 	for _, name := range names {
@@ -219,7 +248,7 @@ func (m model) save(s session.Save) (model, answer) {
 	case m.epoch != s.Epoch:
 		return m, answer{err: session.ErrRenewed}
 	}
-	n, err := m.changed(s.Deltas)
+	n, err := m.slid(s.Slide).changed(s.Deltas)
 	if err != nil {
 		return m, answer{rec: m.record(), err: err}
 	}
@@ -227,7 +256,7 @@ func (m model) save(s session.Save) (model, answer) {
 		n.former = former{hash: n.hash, kind: session.MatchRenewed}
 		n.hash = s.Renew.New
 	}
-	n = n.carriedOut(s.Op).slid(s.Slide)
+	n = n.carriedOut(s.Op)
 	return n, answer{rec: n.record()}
 }
 
@@ -245,9 +274,9 @@ func (m model) login(l session.Elevation) (model, answer) {
 		return m, answer{rec: m.record(), err: err}
 	}
 	n.former = former{hash: n.hash, kind: session.MatchElevated, counted: true, from: n.now}
-	n.hash, n.user, n.terms, n.start = l.Hash, l.User, l.Terms, n.now
+	n.hash, n.user, n.terms = l.Hash, l.User, l.Terms
 	n.epoch++
-	n = n.carriedOut(l.Op).slid(session.SlideAlways)
+	n = n.carriedOut(l.Op).slid(session.SlideAlways).anew()
 	return n, answer{rec: n.record(), notice: l.Notice}
 }
 

@@ -40,7 +40,7 @@ func (w *writer) operation(m move) operation {
 	case "create":
 		return operation{create: &session.Create{
 			ID: w.id, Nonce: rand.Text(), Hash: w.newSecret(), User: []string{"", w.user}[m.number%2],
-			Terms:  session.Terms{Life: time.Duration(m.number%2) * 3 * time.Hour},
+			Terms:  session.Terms{Life: time.Duration(m.number%2) * 20 * time.Minute},
 			Deltas: map[string]session.Delta{m.name: set("a", strconv.Itoa(m.number))},
 		}}
 	case "load":
@@ -52,6 +52,7 @@ func (w *writer) operation(m move) operation {
 		l := w.elevation()
 		l.Hash = w.newSecret()
 		l.Terms.Idle = time.Duration(m.number%2) * time.Hour
+		l.Terms.Life = time.Duration(m.number/2%2) * 20 * time.Minute
 		l.Deltas = w.known(map[string]session.Delta{m.name: set(m.key, strconv.Itoa(m.number))})
 		return operation{login: &l}
 	case "end":

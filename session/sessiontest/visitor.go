@@ -18,10 +18,12 @@ import (
 )
 
 // The timeouts of the family that the suite uses. The namespace "cart" has
-// none of its own.
+// none of its own. The idle timeout of "code" is well below a tenth of the
+// root's.
 const (
 	mainIdle, mainLife = 30 * time.Minute, 8 * time.Hour
 	chatIdle, chatLife = 10 * time.Minute, 2 * time.Hour
+	codeIdle, codeLife = 1 * time.Minute, 20 * time.Minute
 )
 
 // slack is how much real time a case may take before its durations count as
@@ -48,6 +50,7 @@ func newVisitor(t *testing.T, h Harness) *visitor {
 			{Name: "main", Prefix: "main", Idle: mainIdle, Life: mainLife},
 			{Name: "chat", Prefix: "chat", Idle: chatIdle, Life: chatLife},
 			{Name: "cart", Prefix: "cart"},
+			{Name: "code", Prefix: "code", Idle: codeIdle, Life: codeLife},
 		}},
 		id:     newID(),
 		user:   "user-" + rand.Text(),

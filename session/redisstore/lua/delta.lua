@@ -129,8 +129,8 @@ local function apply()
       each('HSET', s.key, s.write)
       each('HDEL', s.key, s.gone) -- last: an empty key would be gone, and its deadline with it
       if s.index > 1 and not begun(s) then
-        put(s.prefix .. ':idle', now + (s.idle > 0 and s.idle or idle))
-        put(s.prefix .. ':life', now + (s.life > 0 and s.life or life))
+        put(s.prefix .. ':idle', now + idle_of(s))
+        put(s.prefix .. ':life', now + life_of(s))
       end
       put(s.prefix .. ':ver', number(s.prefix .. ':ver') + 1)
       put(s.prefix .. ':len', s.bytes)

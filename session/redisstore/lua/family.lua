@@ -100,6 +100,10 @@ local function timeouts()
   life = tonumber(rec.terms_life) or spaces[1].life
 end
 
+-- Those of another namespace: its own, or else the root's.
+local function idle_of(s) return s.idle > 0 and s.idle or idle end
+local function life_of(s) return s.life > 0 and s.life or life end
+
 -- read reads the record and says whether it lives. Deadlines are judged by
 -- the fields: keys expire with them, but never a moment before. Namespaces
 -- whose deadline has passed are ended.
@@ -128,24 +132,37 @@ local function touch()
   put('idle', now + idle)
   for i = 2, #spaces do
     local s = spaces[i]
-    if begun(s) then put(s.prefix .. ':idle', now + (s.idle > 0 and s.idle or idle)) end
+    if begun(s) then put(s.prefix .. ':idle', now + idle_of(s)) end
   end
   slid = true
 end
 
-local function slide(mode)
-  if mode == SLIDE_ALWAYS or mode == SLIDE_DUE and now - number('seen') >= idle / 10 then
-    touch()
+-- due says whether a tenth of the shortest idle timeout among the namespaces
+-- that have begun has passed since touch.
+local function due()
+  local shortest = idle
+  for i = 2, #spaces do
+    if begun(spaces[i]) then shortest = math.min(shortest, idle_of(spaces[i])) end
   end
+  return now - number('seen') >= shortest / 10
 end
 
--- start begins the lifetime, at a creation and at a login.
+local function slide(mode)
+  if mode == SLIDE_ALWAYS or mode == SLIDE_DUE and due() then touch() end
+end
+
+-- start begins the lifetime, at a creation and at a login, also that of the
+-- namespaces that have begun.
 local function start(terms_idle, terms_life, persistent)
   put('terms_idle', terms_idle ~= '0' and terms_idle or nil)
   put('terms_life', terms_life ~= '0' and terms_life or nil)
   put('terms_persistent', persistent == '1' and '1' or nil)
   timeouts()
   put('life', now + life)
+  for i = 2, #spaces do
+    local s = spaces[i]
+    if begun(s) then put(s.prefix .. ':life', now + life_of(s)) end
+  end
   touch()
 end
 

@@ -21,7 +21,7 @@ if new ~= '' and rec.secret == old then
   put('secret', new)
   put('renewed', now)
 end
-slide(mode)
+slide(mode) -- before apply: what it begins does not count yet
 apply()
 commit()
 return answer('ok', MATCH_CURRENT, stale)

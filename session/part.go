@@ -1,0 +1,128 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/sessionhub/sessionhub/prefixes"
+)
+
+// part is one family within a scope.
+type part struct {
+	sc       *Scope
+	f        *family
+	cred     Credential // ID "" until there is a session
+	cookie   cookieState
+	loaded   bool
+	unknown  bool // the cookie's id does not exist
+	match    Match
+	state    State
+	sessions []*Session  // those that were asked for
+	room     [2]*Session // for the first of them
+	values   map[string]map[string]string
+	login    *login      // what the commit has to carry out
+	previous *previously // the session that a login as somebody else ends
+	late     bool        // the cookie's secret was replaced by a login a moment ago
+	send     bool        // the credential's cookie goes out
+	again    bool        // it does if the commit succeeds
+	end      bool        // the cookie and its companions are cleared
+}
+
+// previously is a session that a login takes the place of.
+type previously struct {
+	cred  Credential
+	state State
+}
+
+// load fetches the family once.
+func (p *part) load(ctx context.Context) error {
+	if p.loaded {
+		return nil
+	}
+	m := p.sc.m
+	if p.sc.hold != nil {
+		rec, err := p.sc.hold.read(ctx, p.sc.options)
+		if err != nil {
+			return err
+		}
+		p.state, p.values, p.loaded = rec.State, rec.Values, true
+		return nil
+	}
+	if p.cookie != cookieGood {
+		p.loaded = true
+		return nil
+	}
+	slide := SlideDue
+	if p.f.root.Save == prefixes.SaveAlways {
+		slide = SlideAlways
+	}
+	tctx, cancel := m.deadline(ctx)
+	defer cancel()
+	rec, err := m.store.Load(tctx, &p.f.Family, p.cred.ID, Load{Hash: p.cred.secret.hash(), Slide: slide})
+	switch {
+	case errors.Is(err, ErrNotFound):
+		m.stats.unknown.Add(1)
+		p.unknown = true
+		p.cred = Credential{}
+	case err != nil:
+		return fmt.Errorf("load %s: %w", Short(p.cred.ID), err)
+	case rec.Match != MatchCurrent && rec.Match != MatchRenewed:
+		// The id lives and this secret is not its own. The cookie stays as it
+		// is: it may be about to be replaced by the answer to a login that
+		// this request overtook (W21).
+		m.stats.unfit.Add(1)
+		p.late = rec.Match == MatchElevated
+		p.cred = Credential{}
+	default:
+		p.state, p.values, p.match = rec.State, rec.Values, rec.Match
+		if l := m.lives.get(p.f.root.Name, p.cred.ID); l != nil {
+			l.offer(&rec)
+		}
+	}
+	p.loaded = true
+	return nil
+}
+
+// session returns the session of a namespace that was loaded.
+func (p *part) session(name string) (*Session, error) {
+	if s := p.opened(name); s != nil {
+		if s.over {
+			return nil, fmt.Errorf("%q: %w", name, ErrNamespaceEnded)
+		}
+		return s, nil
+	}
+	sp := p.state.Spaces[name]
+	s := &Session{p: p, name: name, generation: sp.Generation, version: sp.Version, base: p.values[name]}
+	if h := p.sc.hold; h != nil {
+		if sp.Generation != h.generations[name] || p.sc.options.Lost != nil && p.sc.options.Lost(name) {
+			return nil, fmt.Errorf("%q: %w", name, ErrNamespaceEnded)
+		}
+	}
+	p.sessions = append(p.sessions, s)
+	return s, nil
+}
+
+// opened returns the session of a namespace that was asked for before, or nil.
+func (p *part) opened(name string) *Session {
+	for _, s := range p.sessions {
+		if s.name == name {
+			return s
+		}
+	}
+	return nil
+}
+
+// empty is what a part becomes when its session is over, or was never there.
+func (p *part) empty() {
+	p.cred, p.state, p.values, p.match = Credential{}, State{}, nil, MatchNone
+	for _, s := range p.sessions {
+		s.reset()
+	}
+}
+
+// renewDue reports whether the secret is old enough to be replaced.
+func (p *part) renewDue() bool {
+	after := p.f.root.RenewAfter
+	return after > 0 && p.match == MatchCurrent && !p.sc.committed && p.state.Now.Sub(p.state.Renewed) >= after
+}
