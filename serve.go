@@ -19,7 +19,8 @@ import (
 var ErrNotReady = errors.New("sessionhub: not ready")
 
 // Ready reports whether this node should be sent traffic: its hub can hear of
-// ends, and it is not draining. For a readiness endpoint.
+// ends, and it is not draining. It asks nobody, so that a Redis which hangs
+// without closing the connection is not noticed. For a readiness endpoint.
 func (a *App) Ready() error {
 	switch {
 	case a.draining.Load():

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -53,9 +52,9 @@ type Options struct {
 	// Defaults to "main".
 	Namespaces []string
 
-	// Node names this node in logs.
+	// Node names this node in what the hub logs.
 	//
-	// Defaults to a random name.
+	// Defaults to none: Logger names it, or there is one.
 	Node string
 
 	// TrustedProxies are the addresses of proxies in front of the program,
@@ -260,37 +259,4 @@ func (a *App) Close() error {
 		return nil
 	}
 	return a.redis.Close()
-}
-
-// public is what [Options.Public] says.
-type public struct {
-	secure  bool
-	origins []string // allowed; the first is Public
-}
-
-func parsePublic(s string) (public, error) {
-	origin, err := transport.Origin(s)
-	if err != nil {
-		return public{}, fmt.Errorf("sessionhub: Public: %w", err)
-	}
-	p := public{secure: strings.HasPrefix(origin, "https:"), origins: []string{origin}}
-	if p.secure {
-		return p, nil
-	}
-	host := strings.TrimPrefix(origin, "http://")
-	port := ""
-	if i := strings.LastIndexByte(host, ':'); i > strings.IndexByte(host, ']') {
-		host, port = host[:i], host[i:]
-	}
-	loopback := []string{"localhost", "127.0.0.1", "[::1]"}
-	for _, h := range loopback {
-		if h == host {
-			for _, h := range loopback {
-				if h != host {
-					p.origins = append(p.origins, "http://"+h+port)
-				}
-			}
-		}
-	}
-	return p, nil
 }

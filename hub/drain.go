@@ -23,7 +23,7 @@ const (
 // and returns an error that says how many were left.
 //
 // From its call on the hub takes no connections any more: those registered
-// later are ended at once.
+// later are marked at once.
 func (h *Hub) Drain(ctx context.Context) error {
 	h.draining.Store(true)
 	span := drainSpan

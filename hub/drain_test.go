@@ -96,3 +96,25 @@ func TestRun_saysWhyTheBrokerGaveUp(t *testing.T) {
 		t.Errorf("Run = %v", err)
 	}
 }
+
+// A connection that comes while the hub drains is not open yet: nobody closes
+// it but its owner, who waits for Register.
+func TestRegister_whileDraining(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := hub.New(hub.Options{})
+		if err := h.Drain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		registered := make(chan struct{})
+		c := &hubtest.Conn{OnClose: func(hub.Reason) { <-registered }}
+		e := h.Register("main", "a", []string{"main"}, c)
+		close(registered)
+		defer e.Remove()
+		if err := e.Admit("", 1, time.Hour, nil); !errors.Is(err, hub.Restart) {
+			t.Errorf("Admit = %v, want Restart", err)
+		}
+		if r, marked := c.Marked(); !marked || r != hub.Restart {
+			t.Errorf("Marked = %v, %v", r, marked)
+		}
+	})
+}

@@ -2,7 +2,6 @@ package hub
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -20,9 +19,9 @@ type Options struct {
 	// Defaults to a [MemoryBroker] of its own: one node, this one.
 	Broker Broker
 
-	// Node names this node in logs.
+	// Node names this node in what the hub logs.
 	//
-	// Defaults to a random text.
+	// Defaults to none: Logger names it, or there is one.
 	Node string
 
 	// Revalidate is how often every session with a connection here is looked
@@ -79,9 +78,6 @@ func New(o Options) *Hub {
 	if o.Broker == nil {
 		o.Broker = NewMemoryBroker()
 	}
-	if o.Node == "" {
-		o.Node = rand.Text()[:8]
-	}
 	if o.Revalidate <= 0 {
 		o.Revalidate = 60 * time.Second
 	}
@@ -91,11 +87,14 @@ func New(o Options) *Hub {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
+	if o.Node != "" {
+		o.Logger = o.Logger.With("node", o.Node)
+	}
 	return &Hub{
 		broker:     o.Broker,
 		interval:   o.Revalidate,
 		staleLimit: o.StaleLimit,
-		log:        o.Logger.With("node", o.Node),
+		log:        o.Logger,
 		registry:   newRegistry(),
 		topics:     newTopics(o.Broker),
 		expiry:     newExpiry(),
@@ -155,6 +154,9 @@ func (h *Hub) Run(ctx context.Context, check Check) error {
 // With an empty id the connection has no session: it is never checked, and
 // only [Entry.End], Drain and staleness end it.
 //
+// A hub that drains, or has run, marks the connection at once with [Restart].
+// It does not close it: it is not open yet, and Admit says so to the caller.
+//
 // c may be called before Register returns. [Entry.Remove] undoes Register.
 func (h *Hub) Register(root, id string, namespaces []string, c Conn) *Entry {
 	// The gap counter comes first: a gap that begins in between is noticed.
@@ -168,7 +170,7 @@ func (h *Hub) Register(root, id string, namespaces []string, c Conn) *Entry {
 	e.place = h.registry.add(key{root, id}, e)
 	// Drain sets its mark before it looks: either it sees e, or e the mark.
 	if h.draining.Load() {
-		e.End(Restart)
+		e.mark(Restart)
 	}
 	return e
 }

@@ -120,6 +120,7 @@ func (e *Endpoint) look(ctx context.Context, s *socket, cred session.Credential)
 			}
 			s.release()
 			s.hold = hold
+			cred = hold.Credential() // renewed, perhaps, and not to be forgotten
 			err = s.entry.Admit(hold.User(), hold.Epoch(), hold.Left(), hold.Generations())
 		}
 		if !errors.Is(err, hub.ErrGap) {

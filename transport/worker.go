@@ -135,10 +135,12 @@ func (s *socket) scope(t task) *session.Scope {
 	})
 }
 
-// gate says why the socket is over. A node that restarts still carries out what
-// its sockets have begun.
+// gate says why nothing may leave any more: the session is over, or nobody
+// knows. A socket that ended for reasons of its own, as for its rate or a
+// restart, still carries out what it has begun: what was saved is sent.
 func (s *socket) gate() error {
-	if r, dead := s.entry.Dead(); dead && r != hub.Restart {
+	switch r, _ := s.entry.Dead(); r {
+	case hub.SessionEnded, hub.SessionExpired, hub.SessionRenewed, hub.TryLater:
 		return r
 	}
 	return nil

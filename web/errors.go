@@ -51,6 +51,8 @@ func Status(err error) (code int, sentence string) {
 		return http.StatusUnauthorized, "All sessions of this account were ended while you were signing in. Sign in again."
 	case errors.Is(err, session.ErrLimit):
 		return http.StatusRequestEntityTooLarge, "This is more than a session can hold, so nothing of this request was kept."
+	case errors.Is(err, session.ErrTarget):
+		return http.StatusBadRequest, "There is no such session to sign out of."
 	case errors.Is(err, ErrNoUser):
 		return http.StatusUnauthorized, "Sign in to see this."
 	case errors.Is(err, ErrCrossOrigin):

@@ -79,8 +79,8 @@ func TestLogoutTargets(t *testing.T) {
 		{session.All, 200, "", ""},
 		{session.Namespace("chat"), 200, "alice", "alice"},
 		{session.Namespace("main"), 200, "", "alice"},
-		{session.Namespace("nowhere"), 500, "alice", "alice"},
-		{"nonsense", 500, "alice", "alice"},
+		{session.Namespace("nowhere"), 400, "alice", "alice"},
+		{"nonsense", 400, "alice", "alice"},
 	} {
 		s := newSite(t)
 		other := &site{t: t, m: s.m, store: s.store, options: s.options, cookies: make(map[string]string)}
