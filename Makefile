@@ -22,6 +22,7 @@ check: go
 	set -x
 	go vet ./...
 	go run $(STATICCHECK) ./...
+	(cd bench && go run $(STATICCHECK) ./...)
 	go test ./internal/arrows
 
 test: go tools

@@ -103,6 +103,18 @@ func TestLogin_limitsFailuresOnly(t *testing.T) {
 	n.browser(t).signup("dennis") // another account from the same address
 }
 
+func TestSignup_isLimitedByAddress(t *testing.T) {
+	n := start(t, "", "", "")
+	for range 60 {
+		n.demo.limits.signups.Take("127.0.0.1")
+	}
+	r := n.browser(t).post("/signup", `{"user":"linus","password":"`+password+`"}`)
+	want(t, r, http.StatusTooManyRequests)
+	if r.Header.Get("Retry-After") == "" || len(r.Cookies()) != 0 {
+		t.Errorf("429 with %v", r.Header)
+	}
+}
+
 // Logins that are right are not counted, however many come at once.
 func TestLogin_manyAtOnceAreNotLimited(t *testing.T) {
 	n := start(t, "", "", "")
@@ -163,6 +175,7 @@ func TestBadInput(t *testing.T) {
 		{"malformed JSON", "/login", "application/json", `{"user":`, http.StatusBadRequest},
 		{"empty JSON", "/login", "application/json", ``, http.StatusBadRequest},
 		{"another JSON", "/login", "application/json", `["a"]`, http.StatusBadRequest},
+		{"null", "/login", "application/json", `null`, http.StatusBadRequest},
 		{"another type", "/login", "application/json", `{"user":1}`, http.StatusBadRequest},
 		{"unknown field", "/login", "application/json", `{"user":"a","admin":"1"}`, http.StatusBadRequest},
 		{"another case", "/login", "application/json", `{"USER":"a"}`, http.StatusBadRequest},

@@ -46,7 +46,7 @@ func readInput(w http.ResponseWriter, r *http.Request, names ...string) (input, 
 	default:
 		err = strictJSON(body, &in.fields)
 	}
-	if err != nil {
+	if err != nil || in.fields == nil { // null is no object
 		return in, badBody
 	}
 	for name := range in.fields {

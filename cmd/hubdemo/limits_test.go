@@ -77,3 +77,29 @@ func TestLimiter_isBoundedAndForgetsNobodyWhoIsLimited(t *testing.T) {
 		}
 	})
 }
+
+// The limits of the contract: 60 sign-ups a minute from an address, 60 at once.
+func TestNewLimits_signups(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimits()
+		take := func() (n int) {
+			for range 100 {
+				if l.signups.Take("192.0.2.1") {
+					n++
+				}
+			}
+			return n
+		}
+		if got := take(); got != 60 {
+			t.Errorf("%d at once, want 60", got)
+		}
+		time.Sleep(time.Second)
+		if got := take(); got != 1 {
+			t.Errorf("%d a second later, want 1", got)
+		}
+		time.Sleep(time.Minute)
+		if got := take(); got != 60 {
+			t.Errorf("%d a minute later, want 60", got)
+		}
+	})
+}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"flag"
 	"fmt"
@@ -41,10 +42,10 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 		fmt.Fprintf(stderr, "hubdemo: %v; see hubdemo -h\n", err)
 		return 2
 	}
-	log := slog.New(slog.NewJSONHandler(stderr, nil))
-	if c.node != "" {
-		log = log.With("node", c.node)
+	if c.node == "" {
+		c.node = rand.Text()[:8]
 	}
+	log := slog.New(slog.NewJSONHandler(stderr, nil)).With("node", c.node)
 	redis.SetLogger(driverLog{log}) // else it writes lines of its own between ours
 	if err := serve(ctx, c, stdout, log); err != nil {
 		fmt.Fprintln(stderr, "hubdemo:", err)
@@ -77,7 +78,6 @@ func serve(ctx context.Context, c config, stdout io.Writer, log *slog.Logger) er
 		Redis:          c.redis,
 		Public:         public,
 		Namespaces:     []string{"main", "main/chat"},
-		Node:           c.node,
 		Prefix:         prefix,
 		TrustedProxies: c.proxies,
 		Logger:         log,

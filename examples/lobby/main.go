@@ -1,4 +1,3 @@
-// The program of the README.
 package main
 
 import (

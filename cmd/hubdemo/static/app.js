@@ -232,13 +232,15 @@ function start() {
       return;
     }
     byId("took").hidden = false;
+    const what = { session: "Logged out.", all: "Logged out everywhere.", others: "Logged out the other devices.", namespace: "Logged out of the chat." };
     byId("took").textContent = took.store_ok
-      ? `Logged out. Sockets closed on this node: ${took.closed_here}. Nodes that know: ${took.nodes_acked} of ${took.nodes_expected}.`
+      ? `${what[scope]} Sockets closed on this node: ${took.closed_here}. Nodes that know: ${took.nodes_acked} of ${took.nodes_expected}.`
       : "Signed out here, not everywhere yet.";
     if (scope === "session" || scope === "all") over();
     else refresh();
   }
 
+  let counted;
   byId("join").onsubmit = (event) => {
     event.preventDefault();
     enter(byId("room").value);
@@ -252,6 +254,8 @@ function start() {
     notice("");
     socket.send(JSON.stringify({ room, text }));
     byId("text").value = "";
+    clearTimeout(counted); // the count, once for several messages in a row
+    counted = setTimeout(refresh, 500);
   };
   for (const form of document.querySelectorAll(".logout")) {
     form.onsubmit = (event) => {
