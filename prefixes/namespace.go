@@ -84,9 +84,8 @@ type Namespace struct {
 type SavePolicy uint8
 
 const (
-	// SaveChanges writes what changed, and slides the idle timeout at most
-	// once in a tenth of the
-	// shortest that applies.
+	// SaveChanges writes what changed, and slides the idle timeouts at most
+	// once in a tenth of the shortest that applies.
 	SaveChanges SavePolicy = iota
 
 	// SaveAlways slides the idle timeout and sends the cookie again with

@@ -85,7 +85,7 @@ func (p *part) commitLogin(ctx context.Context, deltas map[string]Delta) error {
 	if old := p.previous; old != nil {
 		// First, so that two sessions never live for one cookie. If the rest
 		// fails, nobody is logged in.
-		if _, err := m.end(ctx, p.f, []End{{ID: old.cred.ID, User: old.state.User}}); err != nil {
+		if _, err := m.end(ctx, p.f, []End{{ID: old.cred.ID, User: old.state.User, Replaced: true}}); err != nil {
 			return err
 		}
 		p.previous, p.end = nil, true

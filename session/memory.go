@@ -35,6 +35,8 @@ type MemoryStore struct {
 	hand    int       // the sweep has come down to here in all
 	index   userIndex
 	ops     opMemory
+
+	replaced map[recordKey]time.Time // until when the sessions are recognised that a login replaced
 }
 
 var _ Store = (*MemoryStore)(nil)
@@ -86,6 +88,9 @@ func (s *MemoryStore) Load(_ context.Context, f *Family, id string, l Load) (Rec
 	now := time.Now()
 	r := s.living(f, id, now)
 	if r == nil {
+		if l.Hash != "" && now.Before(s.replaced[recordKey{f.Root().Name, id}]) {
+			return Record{Match: MatchElevated}, nil
+		}
 		return Record{}, ErrNotFound
 	}
 	match := MatchCurrent
@@ -200,6 +205,9 @@ func (s *MemoryStore) end(f *Family, ends []End) []string {
 			continue
 		case e.Namespace == "":
 			s.remove(r)
+			if e.Replaced {
+				s.replace(r.key, now)
+			}
 		default:
 			r.endNamespace(e.Namespace, e.Generation)
 		}

@@ -43,6 +43,14 @@ func (s *MemoryStore) remove(r *record) {
 	s.all = s.all[:last]
 }
 
+// replace notes that a login took the place of a session.
+func (s *MemoryStore) replace(k recordKey, now time.Time) {
+	if s.replaced == nil {
+		s.replaced = make(map[recordKey]time.Time)
+	}
+	s.replaced[k] = now.Add(ElevateGrace)
+}
+
 // sweep frees what has expired among the next few records. It walks down,
 // because remove fills the hole from the end, which was looked at already.
 func (s *MemoryStore) sweep(now time.Time) {
@@ -56,4 +64,13 @@ func (s *MemoryStore) sweep(now time.Time) {
 		}
 	}
 	s.ops.sweep(now)
+	n := 0
+	for k, until := range s.replaced { // in random order
+		if n++; n > sweepPerWrite {
+			break
+		}
+		if !now.Before(until) {
+			delete(s.replaced, k)
+		}
+	}
 }

@@ -687,3 +687,37 @@ func TestScope_othersOfALoginThatWaits(t *testing.T) {
 		t.Errorf("here %q, there %q", here, there)
 	}
 }
+
+// A page whose sockets closed at a login as somebody else asks again before it
+// has the new cookie: the answer may not clear the cookie that is on its way.
+func TestScope_lateReaderOfAReplacedSessionClearsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBrowser(t)
+		b.login("ann")
+		late := b.another()
+		late.cookies["__Host-id"] = b.cookies["__Host-id"]
+		old := late.cookies["__Host-id"]
+		b.login("bob")
+		read := func() string {
+			sc := late.scope()
+			user, err := sc.User(t.Context(), "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			late.mustCommit(sc)
+			return user
+		}
+		if got := read(); got != "" || late.cookies["__Host-id"] != old {
+			t.Errorf("user %q, cookie %q", got, late.cookies["__Host-id"])
+		}
+		r := late.request()
+		cred, ok := late.m.Identify(r, "main")
+		if _, err := late.m.Hold(t.Context(), cred); !ok || !errors.Is(err, session.ErrRenewed) {
+			t.Errorf("Hold = %v, want ErrRenewed: come again with the new cookie", err)
+		}
+		time.Sleep(session.ElevateGrace)
+		if read(); late.cookies["__Host-id"] != "" {
+			t.Error("a minute later the cookie that opens nothing is kept")
+		}
+	})
+}

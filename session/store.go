@@ -234,6 +234,12 @@ type End struct {
 	// of the whole session.
 	User string
 
+	// Replaced says that a login as somebody else takes the place of the whole
+	// session. For [ElevateGrace] a Load of the id with a hash, whichever, then
+	// answers [MatchElevated] instead of [ErrNotFound]: a late request with the
+	// old cookie must not have the new one cleared. For all else it is gone.
+	Replaced bool
+
 	Notice string
 }
 
@@ -244,7 +250,7 @@ const (
 	MatchNone     Match = iota // fits nothing
 	MatchCurrent               // is the current one
 	MatchRenewed               // is the previous one, in its [RenewGrace]
-	MatchElevated              // was replaced by a login not longer than [ElevateGrace] ago; opens nothing
+	MatchElevated              // was replaced by a login not longer than [ElevateGrace] ago, or its session was ([End.Replaced]); opens nothing
 )
 
 // State is what a store knows of a living session, without values.

@@ -25,7 +25,11 @@ func (s *Store) Delete(ctx context.Context, f *session.Family, ends ...session.E
 				return err
 			}
 		}
-		a := append(familyArgs(f, 5), space, e.Generation, e.User, s.channel, e.Notice)
+		replace := 0
+		if e.Replaced {
+			replace = 1
+		}
+		a := append(familyArgs(f, 6), space, e.Generation, e.User, s.channel, e.Notice, replace)
 		calls[i] = call{s.scripts.end, s.keys(f, e.ID), a}
 	}
 	switch {

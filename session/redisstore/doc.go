@@ -11,6 +11,7 @@
 //
 //	sessionhub:main:{<id>}          hash: hash of the secret, epoch, user, deadlines; generation,
 //	                                version, size and deadlines of each namespace
+//	                                (60 s: that a login as somebody else took its place)
 //	sessionhub:main:{<id>}:<ns>     hash: the values of one namespace, JSON text by key
 //	sessionhub:main:{<id>}:op:<op>  30 s: a save that was carried out
 //

@@ -16,6 +16,23 @@ func deleteRules() []rule {
 			v.wantValues("main")
 			v.wantValues("chat")
 		}},
+		{"Replaced", "a session that a login replaced is recognised for ElevateGrace, by any secret, and is gone", func(v *visitor) {
+			v.begin(session.Create{User: v.user, Deltas: deltas("chat", set("b", `2`))})
+			e := v.end()
+			e.User, e.Replaced = v.user, true
+			v.mustEnd(e, e) // the second is a retry
+			v.wantGone()
+			v.wantMatch(v.secret, session.MatchElevated)
+			v.wantMatch(newHash(), session.MatchElevated)
+			_, err := v.save(v.change(deltas("chat", set("c", `3`))))
+			v.wantErr("Save", err, session.ErrEnded)
+			if got := v.listed(); len(got) > 0 {
+				v.Errorf("Listed = %q, want none", got)
+			}
+			v.Advance(session.ElevateGrace)
+			_, err = v.Store.Load(v.Context(), v.family, v.id, session.Load{Hash: v.secret})
+			v.wantErr("Load", err, session.ErrNotFound)
+		}},
 		{"Notice", "each end delivers its notice, in order, also when nothing was left to end", func(v *visitor) {
 			v.begin(session.Create{Deltas: deltas("chat", set("b", `2`))})
 			ends := []session.End{v.endOf("chat"), v.endOf("chat"), v.end(), v.end(), v.endOf("chat")}

@@ -107,9 +107,11 @@ local function life_of(s) return s.life > 0 and s.life or life end
 -- read reads the record and says whether it lives. Deadlines are judged by
 -- the fields: keys expire with them, but never a moment before. Namespaces
 -- whose deadline has passed are ended.
+local replaced = false -- by a login as somebody else, a moment ago
 local function read()
   local flat = redis.call('HGETALL', KEYS[1])
   for i = 1, #flat, 2 do rec[flat[i]] = flat[i + 1] end
+  replaced = number('replaced') > now
   if not rec.secret or root_deadline() <= now then
     rec = {}
     return false

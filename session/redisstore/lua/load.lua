@@ -4,7 +4,10 @@
 -- Ends: {missing}, {unfit, match}, or ok with all values.
 local lives = read()
 local secret, mode = take(), take_number()
-if not lives then return {'missing'} end
+if not lives then
+  if replaced and secret ~= '' then return {'unfit', MATCH_ELEVATED} end
+  return {'missing'}
+end
 
 -- Lua keeps one copy of each string, so == compares two pointers: its time
 -- says nothing about how much of a hash fits.
