@@ -299,10 +299,16 @@ func TestTwoNodes_logoutClosesSocketsOfBoth(t *testing.T) {
 	wg.Wait()
 	mu.Lock()
 	stopped := lastHandle.Sub(began)
+	late := lastHandle.Sub(answered)
 	mu.Unlock()
 	t.Logf("logout answered after %v; last message handled at %v; last of %d sockets closed after %v",
 		answered.Sub(began), stopped, 2*each, last.Sub(began))
-	if got := last.Sub(began); got > 2*time.Second {
+	// Ten times what is promised, for a race detector on two busy cores; `make
+	// bench` prints what it takes.
+	if late > 500*time.Millisecond {
+		t.Errorf("a message was handled %v after the logout was answered", late)
+	}
+	if got := last.Sub(began); got > 3*time.Second {
 		t.Errorf("the last socket closed after %v", got)
 	}
 	for i, n := range nodes {

@@ -158,5 +158,12 @@ func (s *Store) probeOperations(ctx context.Context) error {
 	} else if len(list) > 0 {
 		return errors.New("the probe's session is still listed")
 	}
-	return p.Unlist(ctx, f, user, []string{id})
+	if err = p.Unlist(ctx, f, user, []string{id}); err != nil {
+		return err
+	}
+	// The index of a user who never was would stay for a day.
+	if err = p.client.Del(ctx, p.indexKeys(f, user)...).Err(); err != nil {
+		return unavailable("delete the probe's index", err)
+	}
+	return nil
 }
