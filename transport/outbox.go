@@ -22,11 +22,11 @@ type Act struct {
 type Do uint8
 
 const (
-	DoReply Do = iota
-	DoPublish
-	DoSubscribe
-	DoUnsubscribe
-	DoClose
+	DoReply       Do = iota // [Outbox.Reply], [Outbox.ReplyBinary]
+	DoPublish               // [Outbox.Publish]
+	DoSubscribe             // [Outbox.Subscribe]
+	DoUnsubscribe           // [Outbox.Unsubscribe]
+	DoClose                 // [Outbox.Close]
 )
 
 // Peer returns the other end of the socket.

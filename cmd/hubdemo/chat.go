@@ -72,12 +72,16 @@ func (c *chat) ServeMessage(ctx context.Context, out *transport.Outbox, m transp
 	if err != nil {
 		return err
 	}
-	joined, ok := c.join(out.Peer(), in.Room)
-	if !ok {
+	room := in.Room
+	switch rooms, already := c.isIn(out.Peer(), room); {
+	case already:
+	case rooms == maxRooms:
 		return reply(out, refusal{"this connection is in too many rooms"})
-	}
-	if joined {
-		out.Subscribe(topic(in.Room), "chat")
+	default:
+		out.Subscribe(topic(room), "chat")
+		if err := session.OnSaved(ctx, func(context.Context) { c.join(out.Peer(), room) }); err != nil {
+			return err
+		}
 	}
 	if in.Text == nil {
 		return nil
@@ -90,13 +94,13 @@ func (c *chat) ServeMessage(ctx context.Context, out *transport.Outbox, m transp
 		return err
 	}
 	data, err := json.Marshal(outgoing{
-		Room: in.Room, User: user, Text: *in.Text,
+		Room: room, User: user, Text: *in.Text,
 		At: time.Now().UTC().Format("2006-01-02T15:04:05.000Z"),
 	})
 	if err != nil {
 		return err
 	}
-	out.Publish(topic(in.Room), data) // leaves when the counter is saved, or not at all
+	out.Publish(topic(room), data) // leaves when the counter is saved, or not at all
 	return nil
 }
 
@@ -132,24 +136,21 @@ func (c *chat) Ended(_ context.Context, out *transport.Outbox, namespace string)
 	return reply(out, farewell{namespace})
 }
 
-// join puts a room into the list of a socket's rooms. It reports whether it
-// was not there, and false for one room too many. Nothing has to be taken back
-// when the message is not saved: the socket closes then, or has lost its chat.
-func (c *chat) join(p *transport.Peer, room string) (joined, ok bool) {
+// isIn reports how many rooms a socket is in, and whether this is one of them.
+func (c *chat) isIn(p *transport.Peer, room string) (rooms int, already bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	rooms := c.rooms[p]
-	switch {
-	case rooms[room]:
-		return false, true
-	case len(rooms) == maxRooms:
-		return false, false
-	case rooms == nil:
-		rooms = make(map[string]bool)
-		c.rooms[p] = rooms
+	return len(c.rooms[p]), c.rooms[p][room]
+}
+
+// join puts a room into the list of a socket's rooms.
+func (c *chat) join(p *transport.Peer, room string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.rooms[p] == nil {
+		c.rooms[p] = make(map[string]bool)
 	}
-	rooms[room] = true
-	return true, true
+	c.rooms[p][room] = true
 }
 
 // topic is the hub's name of a room.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -207,22 +208,30 @@ func TestChat_countsAcceptedMessagesOfAllTabs(t *testing.T) {
 }
 
 func TestChat_boundsTheRoomsOfOneSocket(t *testing.T) {
+	n := start(t, "", "", "")
 	c := newChat(nil)
-	p, other := new(transport.Peer), new(transport.Peer)
-	for i := range maxRooms {
-		if joined, ok := c.join(p, fmt.Sprint(i)); !joined || !ok {
-			t.Fatalf("room %d refused", i)
+	one, other := new(transport.Peer), new(transport.Peer)
+	join := func(p *transport.Peer, room string, want ...transport.Do) {
+		t.Helper()
+		sc := n.demo.app.Sessions().Scope(&http.Request{Header: http.Header{}})
+		out, err := transport.Step(t.Context(), c, sc, p, transport.Message{Data: []byte(`{"room":"` + room + `"}`)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []transport.Do
+		for _, a := range out.Acts() {
+			got = append(got, a.Do)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("room %s: %v, want %v", room, got, want)
 		}
 	}
-	if _, ok := c.join(p, "one-more"); ok {
-		t.Error("one room too many was let in")
+	for i := range maxRooms {
+		join(one, fmt.Sprint(i), transport.DoSubscribe)
 	}
-	if joined, ok := c.join(p, "0"); joined || !ok {
-		t.Error("a room that it was in is not open any more")
-	}
-	if _, ok := c.join(other, "one-more"); !ok {
-		t.Error("another socket was refused")
-	}
+	join(one, "one-more", transport.DoReply) // refused
+	join(one, "0")                           // is in it already
+	join(other, "one-more", transport.DoSubscribe)
 }
 
 func TestSocket_checksTheOrigin(t *testing.T) {
