@@ -61,11 +61,8 @@ func (sc *Scope) Login(ctx context.Context, user string, o LoginOptions) error {
 	if sc.committed {
 		return fmt.Errorf("log in: %w", ErrCommitted)
 	}
-	p, err := sc.named(o.Root)
+	p, err := sc.read(ctx, o.Root)
 	if err != nil {
-		return err
-	}
-	if err := p.load(ctx); err != nil {
 		return err
 	}
 	if p.state.User != "" && p.state.User != user {

@@ -121,6 +121,12 @@ func (p *part) empty() {
 	}
 }
 
+// vain reports whether the request's cookie is one that will never open
+// anything, and was looked at.
+func (p *part) vain() bool {
+	return p.loaded && p.cred.ID == "" && (p.unknown || p.cookie == cookieMalformed)
+}
+
 // renewDue reports whether the secret is old enough to be replaced.
 func (p *part) renewDue() bool {
 	after := p.f.root.RenewAfter

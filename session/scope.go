@@ -21,6 +21,7 @@ type Scope struct {
 	room      [1]*part                // for the first of them
 	waiting   []func(context.Context) // of OnSaved
 	committed bool
+	dropped   bool // by Discard
 }
 
 // ErrNoScope is returned by the functions that take a context, such as [Get],
@@ -108,11 +109,8 @@ func (sc *Scope) Session(ctx context.Context, name string) (*Session, error) {
 func (sc *Scope) User(ctx context.Context, root string) (string, error) {
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
-	p, err := sc.named(root)
+	p, err := sc.read(ctx, root)
 	if err != nil {
-		return "", err
-	}
-	if err := p.load(ctx); err != nil {
 		return "", err
 	}
 	if p.login != nil {
@@ -127,11 +125,8 @@ func (sc *Scope) User(ctx context.Context, root string) (string, error) {
 func (sc *Scope) ID(ctx context.Context, root string) (string, error) {
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
-	p, err := sc.named(root)
+	p, err := sc.read(ctx, root)
 	if err != nil {
-		return "", err
-	}
-	if err := p.load(ctx); err != nil {
 		return "", err
 	}
 	return p.cred.ID, nil
@@ -156,6 +151,15 @@ func (sc *Scope) Saved(ctx context.Context) {
 	for _, fn := range fns {
 		fn(ctx)
 	}
+}
+
+// read returns the part of a root, loaded.
+func (sc *Scope) read(ctx context.Context, root string) (*part, error) {
+	p, err := sc.named(root)
+	if err != nil {
+		return nil, err
+	}
+	return p, p.load(ctx)
 }
 
 // named returns the part of a root.
@@ -213,7 +217,7 @@ func (sc *Scope) WriteHeader(h http.Header) {
 		case p.send:
 			setCookie(h, p.f, p.cred, p.state.Terms.Persistent, p.state.Life)
 			p.send = false
-		case p.end && p.cookie != cookieAbsent, p.loaded && (p.unknown || p.cookie == cookieMalformed) && p.cred.ID == "":
+		case p.end && p.cookie != cookieAbsent, p.vain() && !sc.dropped:
 			clearCookie(h, p.f.cookie)
 		default:
 			sent = false
@@ -238,14 +242,10 @@ func (sc *Scope) WriteHeader(h http.Header) {
 func (sc *Scope) Discard() {
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
-	sc.committed = true
+	sc.committed, sc.dropped = true, true
 	sc.waiting = nil
 	for _, p := range sc.parts {
 		p.login, p.previous = nil, nil
-		p.unknown = false
-		if p.cookie == cookieMalformed {
-			p.cookie = cookieTwice
-		}
 		for _, s := range p.sessions {
 			s.drop()
 		}
