@@ -70,7 +70,7 @@ func (p *part) load(ctx context.Context) error {
 	case rec.Match != MatchCurrent && rec.Match != MatchRenewed:
 		// The id lives and this secret is not its own. The cookie stays as it
 		// is: it may be about to be replaced by the answer to a login that
-		// this request overtook (W21).
+		// this request overtook.
 		m.stats.unfit.Add(1)
 		p.late = rec.Match == MatchElevated
 		p.cred = Credential{}
