@@ -200,7 +200,7 @@ func TestTrips_request(t *testing.T) {
 		{"new", "login-ada", 2},
 		{"anonymous", "login-ada", 3},
 		{"ada", "login-ada", 3},
-		{"ada", "login-grace", 4}, // and the end of ada's session
+		{"ada", "login-grace", 3}, // the end of ada's session goes along
 		{"new", "logout", 0},
 		{"anonymous", "logout", 2}, // load, delete
 		{"ada", "logout", 2},

@@ -44,8 +44,8 @@ func Login(ctx context.Context, user string) error {
 // logged in, that session ends and nothing of it is carried over.
 //
 // A login takes at most three round trips: one to load the session that the
-// request shows, if it shows one, and two at the commit (three on a Redis
-// Cluster). One as somebody else takes one more, for the end of the old session.
+// request shows, if it shows one, and two at the commit. On a Redis Cluster it
+// takes one more, and one as somebody else up to two more than that.
 //
 // Errors: [ErrCommitted] when the response has begun, and on a socket;
 // [ErrUnavailable]. The commit may return [ErrUserEnded].
@@ -79,19 +79,31 @@ func (sc *Scope) Login(ctx context.Context, user string, o LoginOptions) error {
 func (p *part) commitLogin(ctx context.Context, deltas map[string]Delta) error {
 	m, l := p.sc.m, p.login
 	label := device(p.sc.request.Header)
+	// Two sessions never live for one cookie: the old one ends first, and if
+	// the rest fails, nobody is logged in.
+	var ends []End
 	if old := p.previous; old != nil {
-		// First, so that two sessions never live for one cookie. If the rest
-		// fails, nobody is logged in.
-		if _, err := m.end(ctx, p.f, []End{{ID: old.cred.ID, User: old.state.User, Replaced: true}}); err != nil {
+		ends = []End{{ID: old.cred.ID, User: old.state.User, Replaced: true}}
+	}
+	if p.cred.ID != "" && len(ends) > 0 { // a Save has begun the new session already
+		if _, err := m.end(ctx, p.f, ends); err != nil {
 			return err
 		}
-		p.previous, p.end = nil, true
+		p.previous = nil
 	}
 	if p.cred.ID == "" {
-		c := Create{User: l.user, Device: label, Terms: l.terms, Deltas: settled(deltas)}
-		if err := p.create(ctx, c); err != nil {
+		m.gate(p.f, ends)
+		c := Create{User: l.user, Device: label, Terms: l.terms, Deltas: settled(deltas), Ends: ends}
+		err := p.create(ctx, c)
+		m.shut(ends)
+		if err != nil {
+			// The cookie opens nothing any more, but for an error that leaves
+			// it unknown.
+			p.end = len(ends) > 0 && !errors.Is(err, ErrUnavailable)
 			return err
 		}
+		m.stats.ended.Add(uint64(len(ends)))
+		p.previous = nil
 	} else {
 		next := p.cred
 		next.secret, next.fresh = newSecret(), true

@@ -176,27 +176,15 @@ func (m *Manager) endUser(ctx context.Context, f *family, user, except string) (
 // end carries out ends: connections here stop first, then the store deletes
 // and tells, then connections here close, whatever the store said.
 func (m *Manager) end(ctx context.Context, f *family, ends []End) (Result, error) {
-	var r Result
-	for i := range ends {
-		e := &ends[i]
-		n := notice.Notice{Kind: notice.Session, Root: f.root.Name, ID: e.ID}
-		if e.Namespace != "" {
-			n.Kind, n.Namespace, n.Below = notice.Namespace, e.Namespace, e.Generation+1
-		}
-		e.Notice = n.String()
-		r.ClosedHere += m.ends.Gate(e.Notice)
-	}
+	r := Result{ClosedHere: m.gate(f, ends)}
 	dctx, cancel := m.deadline(ctx)
 	defer cancel()
 	err := m.store.Delete(dctx, &f.Family, ends...)
 	r.StoreOK = err == nil
+	r.ClosedHere += m.shut(ends)
 	last := ""
-	for _, e := range ends {
-		last = e.Notice
-		// Again: a connection may have been opened between the first gate and
-		// the deletion, and the notice may take a moment to come back.
-		r.ClosedHere += m.ends.Gate(last)
-		m.ends.Close(last)
+	if len(ends) > 0 {
+		last = ends[len(ends)-1].Notice
 	}
 	r.NodesAcked, r.NodesExpected = m.ends.Acks(ctx, last)
 	if err != nil {
@@ -204,6 +192,33 @@ func (m *Manager) end(ctx context.Context, f *family, ends []End) (Result, error
 	}
 	m.stats.ended.Add(uint64(len(ends)))
 	return r, nil
+}
+
+// gate gives the ends their notices and stops the connections of this node. It
+// returns how many.
+func (m *Manager) gate(f *family, ends []End) (n int) {
+	for i := range ends {
+		e := &ends[i]
+		text := notice.Notice{Kind: notice.Session, Root: f.root.Name, ID: e.ID}
+		if e.Namespace != "" {
+			text.Kind, text.Namespace, text.Below = notice.Namespace, e.Namespace, e.Generation+1
+		}
+		e.Notice = text.String()
+		n += m.ends.Gate(e.Notice)
+	}
+	return n
+}
+
+// shut closes the connections that gate stopped, when the store was asked to
+// end their sessions. It returns how many more it stopped: one may have been
+// opened between gate and the deletion, and the notice may take a moment to
+// come back.
+func (m *Manager) shut(ends []End) (n int) {
+	for _, e := range ends {
+		n += m.ends.Gate(e.Notice)
+		m.ends.Close(e.Notice)
+	}
+	return n
 }
 
 func (p *part) endNamespace(ctx context.Context, name string) (Result, error) {

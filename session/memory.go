@@ -57,7 +57,12 @@ func (s *MemoryStore) Stats() MemoryStats {
 
 // Create implements [Store]. Listing and creating are one step here, so the
 // user's generation cannot change in between.
-func (s *MemoryStore) Create(_ context.Context, f *Family, c Create) (Record, error) {
+func (s *MemoryStore) Create(ctx context.Context, f *Family, c Create) (Record, error) {
+	if len(c.Ends) > 0 {
+		if err := s.Delete(ctx, f, c.Ends...); err != nil {
+			return Record{}, err
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()

@@ -60,6 +60,13 @@ type broken struct {
 	down bool
 }
 
+func (s *broken) Create(ctx context.Context, f *session.Family, c session.Create) (session.Record, error) {
+	if s.down {
+		return session.Record{}, session.ErrUnavailable
+	}
+	return s.Store.Create(ctx, f, c)
+}
+
 func (s *broken) Load(ctx context.Context, f *session.Family, id string, l session.Load) (session.Record, error) {
 	if s.down {
 		return session.Record{}, session.ErrUnavailable
@@ -720,4 +727,30 @@ func TestScope_lateReaderOfAReplacedSessionClearsNothing(t *testing.T) {
 			t.Error("a minute later the cookie that opens nothing is kept")
 		}
 	})
+}
+
+func TestScope_loginAsSomebodyElseThatIsRefusedLogsNobodyIn(t *testing.T) {
+	b := newBrowser(t)
+	b.login("ann")
+	sc := b.scope()
+	if err := sc.Login(t.Context(), "bob", session.LoginOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	s := b.open(sc, "main")
+	for i := range session.MaxValues + 1 {
+		if err := s.Set(strings.Repeat("k", i+1), i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.commit(sc); !errors.Is(err, session.ErrLimit) {
+		t.Errorf("Commit = %v, want ErrLimit", err)
+	}
+	if b.cookies["__Host-id"] != "" || b.user() != "" {
+		t.Errorf("cookie %q, user %q: want neither", b.cookies["__Host-id"], b.user())
+	}
+	for _, user := range []string{"ann", "bob"} {
+		if all, err := b.m.Sessions(t.Context(), "", user); len(all) != 0 || err != nil {
+			t.Errorf("%s has %v, %v", user, all, err)
+		}
+	}
 }

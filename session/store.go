@@ -46,8 +46,9 @@ type Store interface {
 	// this is a retry and its present record is the answer. With a User the
 	// session is put into the user's index first, and the user's generation is
 	// read before and after: if it changed, the new session is deleted again
-	// and the answer is [ErrUserEnded]. At most two round trips (three on a
-	// Redis Cluster).
+	// and the answer is [ErrUserEnded]. c.Ends are carried out first, as by
+	// Delete, and are not undone by an error. At most two round trips; on a
+	// Redis Cluster three, and one or two more with Ends.
 	Create(ctx context.Context, f *Family, c Create) (Record, error)
 
 	// Load returns the record of id, with all namespaces. It never creates
@@ -150,6 +151,7 @@ type Create struct {
 	Device string // a label for the user's list of sessions
 	Terms  Terms
 	Deltas map[string]Delta // by namespace name
+	Ends   []End            // of what the session takes the place of
 }
 
 // Load says how to read. See [Store.Load].

@@ -16,32 +16,17 @@ import (
 //
 // After an error some of the ends may be done. All may be repeated.
 func (s *Store) Delete(ctx context.Context, f *session.Family, ends ...session.End) error {
-	calls := make([]call, len(ends))
-	for i, e := range ends {
-		space := 0
-		if e.Namespace != "" {
-			var err error
-			if space, err = place(f, e.Namespace); err != nil {
-				return err
-			}
-		}
-		replace := 0
-		if e.Replaced {
-			replace = 1
-		}
-		a := append(familyArgs(f, 6), space, e.Generation, e.User, s.channel, e.Notice, replace)
-		calls[i] = call{s.scripts.end, s.keys(f, e.ID), a}
-	}
+	calls, err := s.endCalls(f, ends)
 	switch {
-	case len(ends) == 0:
-		return nil
+	case err != nil || len(ends) == 0:
+		return err
 	case s.cluster:
 		return s.deleteApart(ctx, f, ends, calls)
 	case s.options.WaitReplicas == 0 && !slices.ContainsFunc(ends, indexed):
 		_, err := s.run(ctx, "delete", calls...)
 		return err
 	}
-	err := s.deleteTogether(ctx, f, ends, calls)
+	_, err = s.deleteTogether(ctx, f, ends, calls)
 	if redis.HasErrorPrefix(err, "OOM") {
 		// Redis queues no transaction when it is out of memory. The script
 		// itself runs then, since it frees some.
@@ -53,6 +38,27 @@ func (s *Store) Delete(ctx context.Context, f *session.Family, ends ...session.E
 	return err
 }
 
+// endCalls returns the runs of the script that carries the ends out.
+func (s *Store) endCalls(f *session.Family, ends []session.End) ([]call, error) {
+	calls := make([]call, len(ends))
+	for i, e := range ends {
+		space := 0
+		if e.Namespace != "" {
+			var err error
+			if space, err = place(f, e.Namespace); err != nil {
+				return nil, err
+			}
+		}
+		replace := 0
+		if e.Replaced {
+			replace = 1
+		}
+		a := append(familyArgs(f, 6), space, e.Generation, e.User, s.channel, e.Notice, replace)
+		calls[i] = call{s.scripts.end, s.keys(f, e.ID), a}
+	}
+	return calls, nil
+}
+
 // indexed reports whether an end takes the id out of its user's index.
 func indexed(e session.End) bool { return e.User != "" && e.Namespace == "" }
 
@@ -62,7 +68,9 @@ func indexed(e session.End) bool { return e.User != "" && e.Namespace == "" }
 //
 // The first script is sent as a whole, which also loads it for the others: in
 // a transaction none can be sent again.
-func (s *Store) deleteTogether(ctx context.Context, f *session.Family, ends []session.End, calls []call) error {
+//
+// What comes then is sent along with it, and its replies are returned.
+func (s *Store) deleteTogether(ctx context.Context, f *session.Family, ends []session.End, calls []call, then ...call) ([][]any, error) {
 	pipe := s.client.Pipeline()
 	pipe.Do(ctx, "multi")
 	for i, c := range calls {
@@ -85,28 +93,38 @@ func (s *Store) deleteTogether(ctx context.Context, f *session.Family, ends []se
 		// wait.
 		wait = pipe.Do(ctx, "wait", s.options.WaitReplicas, s.options.WaitTimeout.Milliseconds())
 	}
+	after := make([]*redis.Cmd, len(then))
+	for i, c := range then {
+		after[i] = c.script.Eval(ctx, pipe, c.keys, c.args...)
+	}
 	if _, err := pipe.Exec(ctx); err != nil {
-		return unavailable("delete", err)
+		return nil, unavailable("delete", err)
 	}
-	replies, err := exec.Slice()
+	done, err := exec.Slice()
 	if err != nil {
-		return unavailable("delete", err)
+		return nil, unavailable("delete", err)
 	}
-	for _, r := range replies {
+	for _, r := range done {
 		if err, ok := r.(error); ok {
-			return unavailable("delete", err)
+			return nil, unavailable("delete", err)
+		}
+	}
+	replies := make([][]any, len(after))
+	for i, cmd := range after {
+		if replies[i], err = cmd.Slice(); err != nil {
+			return nil, unavailable("delete", err)
 		}
 	}
 	if wait == nil {
-		return nil
+		return replies, nil
 	}
 	if n, err := wait.Int(); err != nil {
-		return unavailable("delete: wait", err)
+		return nil, unavailable("delete: wait", err)
 	} else if n < s.options.WaitReplicas {
-		return unavailable("delete", fmt.Errorf("taken by %d replicas of %d in %v",
+		return nil, unavailable("delete", fmt.Errorf("taken by %d replicas of %d in %v",
 			n, s.options.WaitReplicas, s.options.WaitTimeout))
 	}
-	return nil
+	return replies, nil
 }
 
 // deleteApart runs the ends, and then takes out of the index the ids that did

@@ -25,7 +25,7 @@
 // # Round trips
 //
 //	Load, Save, Listed, Raise, Unlist  1
-//	Create                             1; 2 with a user (3 on a Redis Cluster)
+//	Create                             1; 2 with a user (3 on a Redis Cluster, and up to 2 more with Ends)
 //	Login                              2 (3 on a Redis Cluster)
 //	Delete                             1 for any number of ends (2 on a Redis Cluster)
 //	Check                              1 for each 500 ids

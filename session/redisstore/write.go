@@ -16,7 +16,7 @@ func (s *Store) Create(ctx context.Context, f *session.Family, c session.Create)
 	if err != nil {
 		return session.Record{}, err
 	}
-	return s.listedRun(ctx, "create", f, c.ID, c.User, c.Terms,
+	return s.listedRun(ctx, "create", f, c.ID, c.User, c.Terms, c.Ends,
 		call{s.scripts.create, s.keys(f, c.ID), a})
 }
 
@@ -52,18 +52,24 @@ func (s *Store) Login(ctx context.Context, f *session.Family, id string, l sessi
 	if err != nil {
 		return session.Record{}, err
 	}
-	return s.listedRun(ctx, "login", f, id, l.User, l.Terms,
+	return s.listedRun(ctx, "login", f, id, l.User, l.Terms, nil,
 		call{s.scripts.login, withOp(s.keys(f, id), l.Op), a})
 }
 
 // listedRun runs the script that makes id a session of user, between two
-// listings in the user's index.
+// listings in the user's index, after what it takes the place of has ended.
 //
 // [Store.Raise] raises the generation and lists after that. Either it lists
 // after our first listing, and finds id; then our second listing finds another
 // generation. Or it lists before, and this login began after it. In no case
 // does a session survive that neither side ends.
-func (s *Store) listedRun(ctx context.Context, doing string, f *session.Family, id, user string, t session.Terms, c call) (session.Record, error) {
+func (s *Store) listedRun(ctx context.Context, doing string, f *session.Family, id, user string, t session.Terms, ends []session.End, c call) (session.Record, error) {
+	if user == "" || s.cluster {
+		if err := s.Delete(ctx, f, ends...); err != nil {
+			return session.Record{}, err
+		}
+		ends = nil
+	}
 	if user == "" {
 		replies, err := s.run(ctx, doing, c)
 		if err != nil {
@@ -73,7 +79,7 @@ func (s *Store) listedRun(ctx context.Context, doing string, f *session.Family, 
 	}
 	life := cmp.Or(t.Life, f.Root().Life)
 	enlist := call{s.scripts.enlist, s.indexKeys(f, user), args{id, life.Milliseconds()}}
-	before, err := s.run(ctx, doing, enlist)
+	before, err := s.enlist(ctx, doing, f, ends, enlist)
 	if err != nil {
 		return session.Record{}, err
 	}
@@ -91,4 +97,16 @@ func (s *Store) listedRun(ctx context.Context, doing string, f *session.Family, 
 		return session.Record{}, errors.Join(session.ErrUserEnded, err)
 	}
 	return session.Record{}, session.ErrUserEnded
+}
+
+// enlist lists an id for the first time, along with ends if there are any.
+func (s *Store) enlist(ctx context.Context, doing string, f *session.Family, ends []session.End, enlist call) ([][]any, error) {
+	if len(ends) == 0 {
+		return s.run(ctx, doing, enlist)
+	}
+	calls, err := s.endCalls(f, ends)
+	if err != nil {
+		return nil, err
+	}
+	return s.deleteTogether(ctx, f, ends, calls, enlist)
 }

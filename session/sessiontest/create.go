@@ -10,6 +10,29 @@ import (
 
 func createRules() []rule {
 	return []rule{
+		{"Ends", "what a new session takes the place of ends first, also when the new one is refused", func(v *visitor) {
+			v.begin(session.Create{User: v.user, Deltas: deltas("chat", set("b", `2`))})
+			end := v.end()
+			end.User, end.Replaced = v.user, true
+			w := v.stranger()
+			w.begin(session.Create{User: w.user, Ends: []session.End{end}})
+			v.wantGone()
+			v.wantMatch(v.secret, session.MatchElevated)
+			v.wantDelivered(end.Notice)
+			if got := v.listed(); len(got) > 0 {
+				v.Errorf("Listed = %q, want none", got)
+			}
+			w.look()
+			if got := w.listed(); !slices.Equal(got, []string{w.id}) {
+				v.Errorf("Listed = %q, want %q", got, w.id)
+			}
+
+			x := v.stranger().begin(session.Create{})
+			_, err := w.create(session.Create{User: w.user, Nonce: "another", Ends: []session.End{x.end()}})
+			v.wantErr("Create", err, session.ErrExists)
+			x.wantGone()
+			w.look()
+		}},
 		{"New", "a created record is there for the next load, with all that it was created with", func(v *visitor) {
 			terms := session.Terms{Idle: time.Hour, Life: 24 * time.Hour, Persistent: true}
 			v.begin(session.Create{User: v.user, Device: "a phone", Terms: terms, Deltas: deltas("main", set("a", `1`))})
