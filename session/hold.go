@@ -123,6 +123,7 @@ func (m *Manager) hold(ctx context.Context, f *family, l *live, c Credential) (*
 		}
 		if renewed.Hash == s.Renew.New {
 			c.secret, c.fresh = next, true
+			rec.Hash, rec.Renewed = renewed.Hash, renewed.Renewed
 		}
 	}
 	l.offer(&rec)

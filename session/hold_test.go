@@ -307,3 +307,27 @@ func TestHold_renewsAnOldSecretWithTheUpgrade(t *testing.T) {
 		}
 	})
 }
+
+// The snapshot has the secret that a connection was just given: with it a logout
+// closes the connections here although the store is away.
+func TestHold_renewedSecretMayLogOutWithoutTheStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBrowser(t, prefixes.Namespace{Name: "main", RenewAfter: time.Minute})
+		b.login("ann")
+		time.Sleep(time.Minute)
+		header := make(http.Header)
+		b.hold().WriteHeader(header)
+		for _, c := range (&http.Response{Header: header}).Cookies() {
+			b.cookies[c.Name] = c.Value
+		}
+		if len(header["Set-Cookie"]) != 1 {
+			t.Fatalf("header %v, want a renewed cookie", header)
+		}
+		b.ends.drain(t)
+		b.store.down = true
+		if r, err := b.scope().Logout(t.Context(), session.This); r.ClosedHere != 1 || !errors.Is(err, session.ErrUnavailable) {
+			t.Errorf("Logout = %+v, %v; want one connection closed", r, err)
+		}
+		b.ends.drain(t)
+	})
+}

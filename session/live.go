@@ -70,8 +70,8 @@ func newer(a, b SpaceState) bool {
 // offer takes over what is newer in rec than in the snapshot. Answers of the
 // store may come in another order than it gave them, so each namespace goes by
 // its own version; of the rest a later login counts more than the store's clock,
-// which a failover may set back. rec may lack the values of some namespaces: of those that
-// are newer the next message reads them.
+// which a failover may set back. rec may lack the values of some namespaces: of
+// those that are newer the next message reads them.
 func (l *live) offer(rec *Record) {
 	for {
 		old := l.snap.Load()

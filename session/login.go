@@ -99,7 +99,7 @@ func (p *part) commitLogin(ctx context.Context, deltas map[string]Delta) error {
 		if err != nil {
 			// The cookie opens nothing any more, but for an error that leaves
 			// it unknown.
-			p.end = len(ends) > 0 && !errors.Is(err, ErrUnavailable)
+			p.end = p.end || len(ends) > 0 && !errors.Is(err, ErrUnavailable)
 			return err
 		}
 		m.stats.ended.Add(uint64(len(ends)))

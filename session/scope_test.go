@@ -754,3 +754,23 @@ func TestScope_loginAsSomebodyElseThatIsRefusedLogsNobodyIn(t *testing.T) {
 		}
 	}
 }
+
+// A logout has acted, whatever becomes of a login that follows it.
+func TestScope_logoutClearsTheCookieThoughALoginAfterItFails(t *testing.T) {
+	b := newBrowser(t)
+	b.login("ann")
+	sc := b.scope()
+	if _, err := sc.Logout(t.Context(), session.This); err != nil {
+		t.Fatal(err)
+	}
+	if err := sc.Login(t.Context(), "bob", session.LoginOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	b.store.down = true
+	if err := b.commit(sc); !errors.Is(err, session.ErrUnavailable) {
+		t.Errorf("Commit = %v, want ErrUnavailable", err)
+	}
+	if got := b.cookies["__Host-id"]; got != "" {
+		t.Errorf("cookie %q is left", got)
+	}
+}
