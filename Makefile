@@ -2,6 +2,7 @@
 # make test    all tests under the race detector, with a real Redis
 # make fuzz    each fuzz target for FUZZTIME
 # make bench   the benchmarks that match BENCH
+# make comparison   those beside other libraries, into docs/comparison.md
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 10s
@@ -11,7 +12,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := check
-.PHONY: check test fuzz bench go tools
+.PHONY: check test fuzz bench comparison go tools
 
 check: go
 	@unformatted=$$(gofmt -l .)
@@ -31,6 +32,7 @@ test: go tools
 	if [ -f bench/go.mod ]; then
 		cd bench
 		go vet ./...
+		go test ./...
 	fi
 
 fuzz: go
@@ -45,6 +47,15 @@ bench: go tools
 		cd bench
 		go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
 	fi
+
+comparison: go tools
+	@set -x
+	cd bench
+	trap 'rm -f results.new' EXIT
+	rm -f results.new
+	BENCH_RESULTS="$$PWD/results.new" go test -run '^$$' -bench '^Benchmark(SessionRatios|Saves|Memory)$$' -timeout 20m .
+	mv results.new results.json
+	go run ./comparison results.json ../docs/comparison.md
 
 # go fails early where there is no Go that go.mod is content with.
 go:

@@ -105,7 +105,7 @@ func TestUpgrade_endedWhileTheLoadIsInFlight(t *testing.T) {
 	})
 	await(t, ctx, "the load to run in Redis", func() bool { return scriptRuns(t, client) > before })
 	marked := h.Stats().Marked
-	if _, err := other.EndSession(ctx, "", id); err != nil {
+	if _, err := other.EndSession(ctx, "", id, "admin"); err != nil {
 		t.Fatal(err)
 	}
 	await(t, ctx, "the notice", func() bool { return h.Stats().Marked > marked })

@@ -123,7 +123,7 @@ func (a *App) checkPush(ctx context.Context) error {
 		entry := a.hub.Register(root, "start-check", []string{root}, heard)
 		defer entry.Remove()
 		alone := session.New(a.sessions.Registry(), a.store, session.Options{Logger: a.log})
-		if _, err = alone.EndSession(ctx, root, "start-check"); err == nil {
+		if _, err = alone.EndSession(ctx, root, "start-check", "start check"); err == nil {
 			select {
 			case <-heard:
 			case <-ctx.Done():

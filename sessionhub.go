@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -68,6 +69,17 @@ type Options struct {
 	//
 	// Defaults to 10 seconds.
 	Drain time.Duration
+
+	// Events gets what happens to sessions, for an audit log.
+	//
+	// Defaults to nil: nobody.
+	Events session.Events
+
+	// Codec turns the values of sessions into what the store keeps. *seal.Codec
+	// encrypts and compresses them.
+	//
+	// Defaults to nil: JSON text.
+	Codec session.Codec
 
 	// Web configures the middleware of [App.Router]. Its TrustedOrigins and
 	// Logger are the App's.
@@ -138,7 +150,9 @@ func New(o Options) (*App, error) {
 		broker = redisbroker.New(a.redis.Client(), redisbroker.Options{Prefix: o.Prefix, Logger: o.Logger})
 	}
 	a.hub = hub.New(hub.Options{Broker: broker, Node: o.Node, Logger: o.Logger})
-	a.sessions = session.New(registry, a.store, session.Options{Ends: a.hub, Logger: o.Logger})
+	a.sessions = session.New(registry, a.store, session.Options{
+		Ends: a.hub, Events: o.Events, Codec: o.Codec, Address: a.ClientIP, Logger: o.Logger,
+	})
 	return a, nil
 }
 
@@ -180,21 +194,23 @@ func openRedis(o Options) (*redisstore.Store, error) {
 // Router returns a new chi router: requests have sessions and a client
 // address, and requests that change something must come from Public.
 func (a *App) Router() chi.Router {
-	inner, err := web.NewRouter(a.sessions, a.o.Web)
-	if err != nil {
-		panic(err) // New has tried it
-	}
+	o := a.o.Web
+	o.First = slices.Clip(o.First)
 	switch {
 	case len(a.o.TrustedProxies) > 0:
 		var trusted []string
 		for _, p := range a.o.TrustedProxies {
 			trusted = append(trusted, p.String())
 		}
-		inner.Use(middleware.ClientIPFromXFF(trusted...))
+		o.First = append(o.First, middleware.ClientIPFromXFF(trusted...))
 	case !a.public.secure:
-		inner.Use(middleware.ClientIPFromRemoteAddr)
+		o.First = append(o.First, middleware.ClientIPFromRemoteAddr)
 	}
-	return inner
+	r, err := web.NewRouter(a.sessions, o)
+	if err != nil {
+		panic(err) // New has tried it
+	}
+	return r
 }
 
 // ClientIP returns the address of the client of a request that came through

@@ -1,233 +1,167 @@
 package bench
 
 import (
-	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net/http"
-	"net/http/httptest"
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/alexedwards/scs/v2"
-	"github.com/alexedwards/scs/v2/memstore"
-
-	"github.com/sessionhub/sessionhub/prefixes"
+	"github.com/sessionhub/sessionhub/internal/redistest"
 	"github.com/sessionhub/sessionhub/session"
-	"github.com/sessionhub/sessionhub/web"
 )
-
-// sink is a response that goes nowhere, so that no recorder is measured.
-type sink struct{ h http.Header }
-
-func (w *sink) Header() http.Header         { return w.h }
-func (w *sink) Write(p []byte) (int, error) { return len(p), nil }
-func (w *sink) WriteHeader(int)             {}
 
 var ok = []byte("ok")
 
 // bare is the handler without sessions.
 var bare = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Write(ok) })
 
-// values are what each session holds: five, as an ordinary program has them.
-var (
-	name  = session.Field[string]("name")
-	email = session.Field[string]("email")
-	theme = session.Field[string]("theme")
-	since = session.Field[int64]("since")
-	admin = session.Field[bool]("admin")
-)
+// steps are what a request does to its session.
+var steps = []string{"untouched", "read", "modify", "login", "logout"}
 
-// library is one way to have sessions over HTTP.
-type library struct {
-	name string
-	wrap func(http.Handler) http.Handler
-
-	fill, read, modify, login func(*http.Request) error
-}
-
-// errWrong is a value that was not the one set before.
-var errWrong = fmt.Errorf("bench: the session has another value")
-
-func ours(b *testing.B) library {
-	reg, err := prefixes.NewRegistry(prefixes.Parse("main"), prefixes.Parse("main/chat"))
-	if err != nil {
-		b.Fatal(err)
+// step returns the trial of one step. A visitor without a session logs in with
+// five values, and one who logged in so logs out: each call has another one.
+func (l *library) step(b testing.TB, step string) trial {
+	fill, login, logout := l.handler(b, l.fill), l.handler(b, l.login), l.handler(b, l.logout)
+	stay := func(act action) trial {
+		v, h := newVisitor("ada"), l.handler(b, act)
+		v.visit(fill)
+		return trial{call: func() { v.visit(h) }}
 	}
-	quiet := slog.New(slog.DiscardHandler)
-	m := session.New(reg, new(session.MemoryStore), session.Options{Logger: quiet})
-	with := func(fn func(*session.Session) error) func(*http.Request) error {
-		return func(r *http.Request) error {
-			s, err := session.Get(r.Context(), "main")
-			if err != nil {
-				return err
-			}
-			return fn(s)
+	change := func(before func(*visitor), h http.Handler, after func(*visitor)) trial {
+		var (
+			visitors []*visitor
+			next     int
+		)
+		return trial{
+			call: func() { visitors[next].visit(h); next++ },
+			prepare: func(calls int) {
+				for _, v := range visitors[:next] {
+					after(v) // so that stores keep no more sessions than there are visitors
+				}
+				for len(visitors) < calls {
+					visitors = append(visitors, newVisitor(fmt.Sprint("user-", len(visitors))))
+				}
+				next = 0
+				for _, v := range visitors[:calls] {
+					v.forget()
+					before(v)
+				}
+			},
 		}
 	}
-	return library{
-		name: "sessionhub",
-		wrap: web.Sessions(m, web.Options{Logger: quiet}),
-		fill: with(func(s *session.Session) error {
-			email.Set(s, "ada@example.org")
-			theme.Set(s, "dark")
-			since.Set(s, 1735689600)
-			admin.Set(s, true)
-			return name.Set(s, "ada")
-		}),
-		read: with(func(s *session.Session) error {
-			if v, err := name.Get(s); err != nil || v != "ada" {
-				return errWrong
-			}
-			return nil
-		}),
-		modify: with(func(s *session.Session) error { return theme.Set(s, "light") }),
-		login:  func(r *http.Request) error { return session.Login(r.Context(), "ada") },
+	switch step {
+	case "untouched":
+		return stay(nothing)
+	case "read":
+		return stay(l.check("name", "ada"))
+	case "modify":
+		return stay(l.set("theme", "light"))
+	case "login":
+		return change(func(v *visitor) { v.visit(fill) }, login, func(v *visitor) { v.visit(logout) })
+	default:
+		return change(func(v *visitor) { v.visit(fill); v.visit(login) }, logout, func(*visitor) {})
 	}
 }
 
-// theirs is scs with the memory store that it begins with, and without its idle
-// timeout, which would make every request write.
-func theirs(b *testing.B, name string, codec scs.Codec) library {
-	m := scs.New()
-	b.Cleanup(m.Store.(*memstore.MemStore).StopCleanup)
-	if codec != nil {
-		m.Codec = codec
+// trips counts the round trips to Redis of one call.
+func (l *library) trips(t trial) float64 {
+	if l.wire == nil {
+		return 0
 	}
-	return library{
-		name: name,
-		wrap: m.LoadAndSave,
-		fill: func(r *http.Request) error {
-			m.Put(r.Context(), "name", "ada")
-			m.Put(r.Context(), "email", "ada@example.org")
-			m.Put(r.Context(), "theme", "dark")
-			m.Put(r.Context(), "since", int64(1735689600))
-			m.Put(r.Context(), "admin", true)
-			return nil
-		},
-		read: func(r *http.Request) error {
-			if m.GetString(r.Context(), "name") != "ada" {
-				return errWrong
-			}
-			return nil
-		},
-		modify: func(r *http.Request) error { m.Put(r.Context(), "theme", "light"); return nil },
-		login: func(r *http.Request) error {
-			if err := m.RenewToken(r.Context()); err != nil {
-				return err
-			}
-			m.Put(r.Context(), "user", "ada")
-			return nil
-		},
+	const calls = 20
+	t.ready(calls)
+	before := l.wire.trips.Load()
+	for range calls {
+		t.call()
 	}
+	return float64(l.wire.trips.Load()-before) / calls
 }
 
-// jsonCodec is for scs what its documentation suggests to those to whom gob is
-// too slow. Integers come back as floats.
-type jsonCodec struct{}
-
-type jsonSession struct {
-	Deadline time.Time
-	Values   map[string]any
+// cookieBytes is how long the Cookie field of a visitor is who logged in.
+func (l *library) cookieBytes(b testing.TB) int {
+	v := newVisitor("ada")
+	v.visit(l.handler(b, l.fill))
+	v.visit(l.handler(b, l.login))
+	return len(v.cookie[0])
 }
 
-func (jsonCodec) Encode(deadline time.Time, values map[string]any) ([]byte, error) {
-	return json.Marshal(jsonSession{deadline, values})
-}
-
-func (jsonCodec) Decode(b []byte) (time.Time, map[string]any, error) {
-	var s jsonSession
-	err := json.Unmarshal(b, &s)
-	return s.Deadline, s.Values, err
-}
-
-// visitor returns a function that makes the same request again and again, with
-// the session that the library gave it, and the cookies that come back.
-func (l library) visitor(b *testing.B, act func(*http.Request) error) func() {
-	handler := func(act func(*http.Request) error) http.Handler {
-		return l.wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if err := act(r); err != nil {
-				b.Errorf("%s: %v", l.name, err)
-			}
-			w.Write(ok)
-		}))
-	}
-	r := httptest.NewRequest("GET", "/", nil)
-	w := &sink{make(http.Header)}
-	take := func() {
-		for _, line := range w.h["Set-Cookie"] {
-			pair, _, _ := strings.Cut(line, ";")
-			r.Header["Cookie"] = []string{pair}
-		}
-	}
-	handler(l.fill).ServeHTTP(w, r)
-	take()
-	h := handler(act)
-	return func() {
-		clear(w.h)
-		h.ServeHTTP(w, r)
-		take()
+// libraries are those that the benchmarks of sessions compare. The first is
+// ours.
+func libraries(b testing.TB, server *redistest.Server) []*library {
+	inMemory, _ := withSCS(b)
+	onRedis, _ := withSCSOnRedis(b, server)
+	return []*library{
+		ours(b, "memory", new(session.MemoryStore)),
+		inMemory,
+		withSCSAndJSON(b),
+		withGorillaCookies(),
+		oursOnRedis(b, server),
+		onRedis,
+		withGorillaOnRedis(b, server),
 	}
 }
 
-// sessionCases are what BenchmarkSessions compares, and the order of its table.
-func sessionCases(b *testing.B) (names []string, fns []func()) {
-	r := httptest.NewRequest("GET", "/", nil)
-	w := &sink{make(http.Header)}
-	names, fns = []string{"bare"}, []func(){func() { clear(w.h); bare.ServeHTTP(w, r) }}
-	for _, step := range []struct {
-		name string
-		act  func(library) func(*http.Request) error
-	}{
-		{"untouched", func(library) func(*http.Request) error { return func(*http.Request) error { return nil } }},
-		{"read", func(l library) func(*http.Request) error { return l.read }},
-		{"modify", func(l library) func(*http.Request) error { return l.modify }},
-		{"login", func(l library) func(*http.Request) error { return l.login }},
-	} {
-		for _, l := range []library{ours(b), theirs(b, "scs", nil), theirs(b, "scs-json", jsonCodec{})} {
-			names = append(names, l.name+"/"+step.name)
-			fns = append(fns, l.visitor(b, step.act(l)))
-		}
-	}
-	return names, fns
-}
-
-// BenchmarkSessions is what a request with a session of five values costs in
-// the memory of one process, over the bare handler.
+// BenchmarkSessions is what a request with a session of five values costs, with
+// the bare handler in it. One case alone is for profiles.
 func BenchmarkSessions(b *testing.B) {
-	names, fns := sessionCases(b)
-	for i, fn := range fns {
-		b.Run(names[i], func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				fn()
-			}
-		})
+	for _, l := range libraries(b, redistest.Start(b)) {
+		for _, step := range steps {
+			b.Run(l.store+"/"+l.name+"/"+step, func(b *testing.B) {
+				t, left := l.step(b, step), 0
+				b.ReportAllocs()
+				for b.Loop() {
+					if left == 0 {
+						b.StopTimer()
+						left = 100
+						t.ready(left)
+						b.StartTimer()
+					}
+					t.call()
+					left--
+				}
+			})
+		}
 	}
 }
 
-// BenchmarkSessionRatios measures the same in turns, and prints a table.
+// BenchmarkSessionRatios measures the same in turns, over the bare handler,
+// and prints a table.
 func BenchmarkSessionRatios(b *testing.B) {
-	names, fns := sessionCases(b)
-	costs := measure(101, 5*time.Millisecond, fns)
-	none := costs[0]
-	over := func(c cost, q float64) time.Duration { return c.time.at(q) - none.time.at(q) }
-
-	lines := []string{"\tbest\tmedian\tspread\tallocs\tbytes\tover bare: best\tmedian\tallocs\tto sessionhub"}
-	var ours cost
-	for i, c := range costs {
-		line := fmt.Sprintf("%s\t%s\t%s\t%s\t%.0f\t%.0f", names[i],
-			micros(c.time.at(0)), micros(c.time.at(0.5)), c.time.spread(), c.allocs, c.bytes)
-		if i == 0 {
-			lines = append(lines, line+"\t\t\t\t")
-			continue
+	server := redistest.Start(b)
+	recordRun(b, server)
+	v := newVisitor("ada")
+	trials := []trial{{call: func() { v.visit(bare) }}}
+	libs := libraries(b, server)
+	for _, l := range libs {
+		for _, step := range steps {
+			trials = append(trials, l.step(b, step))
 		}
-		if strings.HasPrefix(names[i], "sessionhub/") {
-			ours = c
-		}
-		lines = append(lines, fmt.Sprintf("%s\t%s\t%s\t%.0f\t%s", line,
-			micros(over(c, 0)), micros(over(c, 0.5)), c.allocs-none.allocs, times(over(c, 0.5), over(ours, 0.5))))
 	}
-	table("A request with a session of 5 values, in memory", lines...)
+	costs := measure(51, 5*time.Millisecond, trials)
+
+	lines := []string{
+		"over the bare handler\tbest\tmedian\tquartiles apart\tspread with it\tallocs\tbytes\ttrips\tto ours",
+		fmt.Sprintf("bare\t%s\t%s\t\t%s\t%.0f\t%.0f\t\t", micros(costs[0].time.at(0)), micros(costs[0].time.at(0.5)), costs[0].time.spread(), costs[0].allocs, costs[0].bytes),
+	}
+	first := make(map[string]cost) // ours, with the same kind of store
+	for i, l := range libs {
+		cookie := l.cookieBytes(b)
+		for j, step := range steps {
+			n := 1 + i*len(steps) + j
+			c, trips := costs[n].over(costs[0]), l.trips(trials[n])
+			key := fmt.Sprint(l.wire != nil, step)
+			if l.name == "sessionhub" {
+				first[key] = c
+			}
+			lines = append(lines, fmt.Sprintf("%s %s\t%s\t%s\t%s\t%s\t%.0f\t%.0f\t%.3g\t%s", l, step,
+				micros(c.time.at(0)), micros(c.time.at(0.5)), micros(c.time.at(0.75)-c.time.at(0.25)),
+				costs[n].time.spread(), c.allocs, c.bytes, trips, times(c.time.at(0.5), first[key].time.at(0.5))))
+			record("sessions", map[string]any{
+				"library": l.name, "store": l.store, "step": step,
+				"best": c.time.at(0), "q1": c.time.at(0.25), "median": c.time.at(0.5), "q3": c.time.at(0.75),
+				"allocs": c.allocs, "bytes": c.bytes, "trips": trips, "cookie": cookie,
+			})
+		}
+	}
+	table("A request with a session of 5 values", lines...)
 }

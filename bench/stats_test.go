@@ -29,27 +29,50 @@ func (s series) spread() string {
 	return fmt.Sprintf("%.0f%%", 100*float64(s.at(0.75)-s.at(0.25))/float64(max(s.at(0.5), 1)))
 }
 
+// trial is a function to be measured.
+type trial struct {
+	call    func()
+	prepare func(calls int) // makes what so many calls use up, not measured; may be nil
+}
+
+// ready prepares so many calls.
+func (t trial) ready(calls int) {
+	if t.prepare != nil {
+		t.prepare(calls)
+	}
+}
+
 // cost is what one call of a function takes, as the rounds of [measure] saw it.
 type cost struct {
 	time          series  // per call, one of each round
 	allocs, bytes float64 // per call, in the last round
 }
 
+// over returns what c costs more than base does, each round by itself.
+func (c cost) over(base cost) cost {
+	more := cost{allocs: c.allocs - base.allocs, bytes: c.bytes - base.bytes}
+	for i, took := range c.time {
+		more.time = append(more.time, took-base.time[i])
+	}
+	return more
+}
+
 // measure calls functions alternately, a batch of each in each round, so that
 // what else the machine does falls upon all of them.
-func measure(rounds int, batch time.Duration, fns []func()) []cost {
-	costs := make([]cost, len(fns))
-	calls := make([]int, len(fns))
-	for i, fn := range fns {
-		calls[i] = callsIn(batch, fn)
+func measure(rounds int, batch time.Duration, trials []trial) []cost {
+	costs := make([]cost, len(trials))
+	calls := make([]int, len(trials))
+	for i, t := range trials {
+		calls[i] = callsIn(batch, t)
 	}
 	for range rounds {
-		for i, fn := range fns {
+		for i, t := range trials {
+			t.ready(calls[i])
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
 			start := time.Now()
 			for range calls[i] {
-				fn()
+				t.call()
 			}
 			took := time.Since(start)
 			runtime.ReadMemStats(&after)
@@ -63,11 +86,12 @@ func measure(rounds int, batch time.Duration, fns []func()) []cost {
 }
 
 // callsIn returns how many calls take about so long. It also warms up.
-func callsIn(batch time.Duration, fn func()) int {
+func callsIn(batch time.Duration, t trial) int {
 	for n := 1; ; n *= 2 {
+		t.ready(n)
 		start := time.Now()
 		for range n {
-			fn()
+			t.call()
 		}
 		if took := time.Since(start); took > batch/4 {
 			return max(1, int(float64(n)*float64(batch)/float64(took)))
@@ -86,11 +110,14 @@ func table(title string, lines ...string) {
 	fmt.Println()
 }
 
-// micros prints a duration in microseconds, as tables compare best.
-func micros(d time.Duration) string { return fmt.Sprintf("%.2f µs", float64(d)/1e3) }
+// micros prints a duration in microseconds, as tables compare best. One below
+// the noise may come out negative.
+func micros(d time.Duration) string { return fmt.Sprintf("%.2f µs", float64(max(d, 0))/1e3) }
 
 // millis prints a duration in milliseconds.
 func millis(d time.Duration) string { return fmt.Sprintf("%.2f ms", float64(d)/1e6) }
 
 // times prints how many times b is in a.
-func times(a, b time.Duration) string { return fmt.Sprintf("%.1f×", float64(a)/float64(max(b, 1))) }
+func times(a, b time.Duration) string {
+	return fmt.Sprintf("%.1f×", float64(max(a, 0))/float64(max(b, 1)))
+}

@@ -36,6 +36,18 @@ type Broker interface {
 	Notify(ctx context.Context, notice string) error
 }
 
+// CountingBroker is a [Broker] that knows how many nodes it reaches. That is
+// optional: with a broker that does not, the hub waits for answers of all
+// nodes as long as it may.
+type CountingBroker interface {
+	Broker
+
+	// PublishCounted is Publish, and returns to how many nodes the publication
+	// was sent: all that subscribe to the topic, this one included. When that
+	// cannot be told, or not of all nodes, it returns a negative number.
+	PublishCounted(ctx context.Context, topic string, data []byte) (nodes int, err error)
+}
+
 // Receiver is what a [Broker] calls, from one goroutine. Its methods return
 // soon and do no I/O.
 type Receiver interface {

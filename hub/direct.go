@@ -7,12 +7,14 @@ import (
 	"fmt"
 )
 
-// directTopic carries what is for the connections of a session or user. Every
-// hub subscribes to it. Its name is none that [checkTopic] lets through.
+// directTopic carries what is for the connections of a session or user, and
+// the questions to all nodes. Every hub subscribes to it. Its name is none
+// that [checkTopic] lets through.
 const directTopic = "\x01direct"
 
 // ErrAddress is returned by [Hub.Send] and [Hub.SendUser] for a root of other
-// than 1 to 255 bytes, or an id or user of other than 1 to 65,535.
+// than 1 to 255 bytes, or an id or user of other than 1 to 65,535, and by
+// [Hub.Connections] for what is no name.
 var ErrAddress = errors.New("hub: not an address")
 
 // Kinds of address.

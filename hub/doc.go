@@ -44,6 +44,13 @@
 // namespace of their subscription, and only while the hub is fresh. What is
 // published while it is not is not made up for.
 //
+// # Questions
+//
+// What only all nodes together know, such as how many connections a session
+// has ([Hub.Connections]), is asked: a question goes to all nodes, and each
+// answers the one who asked. Who does not answer within 250 ms is left out, and
+// the result says so with [ErrPartial].
+//
 // # Concurrency
 //
 // All methods may be called from any goroutine. The hub starts no goroutine
@@ -52,8 +59,8 @@
 // No lock is held while a method of a [Conn], a [Check] or a method of the
 // broker that may block is called; only [Broker.Unsubscribe] is called under a
 // lock. Inside, the locks of topics, of the registry's shards, of the expiry,
-// of an entry, of the health and of the closers are each taken alone, but for
-// two pairs, in this order: a registry's shard before the expiry (a session and
-// its timer go together), and a topic's shard before whatever the broker locks
-// in Unsubscribe.
+// of an entry, of the health, of the closers and of the polls are each taken
+// alone, but for two pairs, in this order: a registry's shard before the expiry
+// (a session and its timer go together), and a topic's shard before whatever
+// the broker locks in Unsubscribe.
 package hub

@@ -100,6 +100,13 @@ func (x *expiry) take() (due []*session, wait time.Duration, armed bool) {
 	return due, 0, false
 }
 
+// Expect says that a session now ends after left, if nothing slides it: its
+// connections here close soon after that, unless the store knows better. Nothing
+// happens for a session without connections here.
+func (h *Hub) Expect(root, id string, left time.Duration) {
+	h.registry.armKey(key{root, id}, left, h.expiry)
+}
+
 // expire runs the timer until ctx ends.
 func (h *Hub) expire(ctx context.Context, check Check) {
 	timer := time.NewTimer(time.Hour)

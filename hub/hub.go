@@ -60,10 +60,11 @@ type Hub struct {
 	expiry   *expiry
 	health   *health
 	closers  closers
+	polls    *polls
+	joined   int // of ownTopics, subscribed to; revalidate's, then Run's
 
 	began    atomic.Bool   // Run was called
 	draining atomic.Bool   // connections that come are ended
-	directed atomic.Bool   // subscribed to directTopic
 	suspect  atomic.Bool   // a notice was unreadable and no revalidation has begun since
 	gapped   chan struct{} // holds a token when the broker subscribed anew
 	doubted  chan struct{} // holds a token when suspect was set
@@ -99,6 +100,7 @@ func New(o Options) *Hub {
 		topics:     newTopics(o.Broker),
 		expiry:     newExpiry(),
 		health:     newHealth(),
+		polls:      newPolls(),
 		gapped:     make(chan struct{}, 1),
 		doubted:    make(chan struct{}, 1),
 	}
@@ -125,7 +127,8 @@ func (h *Hub) Run(ctx context.Context, check Check) error {
 	wg.Go(func() { h.revalidate(ctx, check) })
 	wg.Go(func() { h.expire(ctx, check) })
 	wg.Go(func() { h.watchStale(ctx) })
-	err := h.broker.Run(ctx, &receiver{hub: h})
+	wg.Go(func() { h.answer(ctx) })
+	err := h.broker.Run(ctx, &receiver{hub: h, answers: answerTopic + h.polls.node})
 	if ctx.Err() == nil && err == nil {
 		err = errors.New("it returned by itself")
 	}
@@ -139,8 +142,8 @@ func (h *Hub) Run(ctx context.Context, check Check) error {
 	h.draining.Store(true)
 	h.end(h.registry.all(), Restart)
 	h.closers.stop()
-	if h.directed.Load() {
-		h.broker.Unsubscribe(directTopic)
+	for _, topic := range h.ownTopics()[:h.joined] {
+		h.broker.Unsubscribe(topic)
 	}
 	return err
 }

@@ -471,3 +471,22 @@ func TestRevalidation_asksInBatchesByRoot(t *testing.T) {
 		<-ended
 	})
 }
+
+func TestExpect_anEarlierEndIsAskedAboutThen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore()
+		begin := time.Now()
+		s.put("a", record{deadline: begin.Add(30 * time.Second)})
+		n := start(t, s, nil)
+		_, c := n.open("a", "")
+		s.put("a", record{deadline: begin.Add(5 * time.Second)})
+		n.Expect("main", "a", 5*time.Second)
+		n.Expect("main", "nobody's", time.Second)
+		time.Sleep(5*time.Second - time.Millisecond)
+		synctest.Wait()
+		wantOpen(t, c)
+		time.Sleep(time.Millisecond)
+		synctest.Wait()
+		wantClosed(t, c, hub.SessionExpired)
+	})
+}

@@ -126,48 +126,55 @@ func (b *MemoryBroker) Unsubscribe(topic string) {
 // Publish implements [Broker]. It returns [ErrBusy] after a second without a
 // place in the queue of some node.
 func (b *MemoryBroker) Publish(ctx context.Context, topic string, data []byte) error {
+	_, err := b.PublishCounted(ctx, topic, data)
+	return err
+}
+
+// PublishCounted implements [CountingBroker]. It counts the nodes that run, if
+// any of them subscribes to the topic: all of them get the publication then.
+func (b *MemoryBroker) PublishCounted(ctx context.Context, topic string, data []byte) (nodes int, err error) {
 	if err := ctx.Err(); err != nil {
-		return context.Cause(ctx)
+		return 0, context.Cause(ctx)
 	}
 	it := memoryItem{topic: topic, data: bytes.Clone(data)}
-	space := b.offer(it)
+	nodes, space := b.offer(it)
 	if space == nil {
-		return nil
+		return nodes, nil
 	}
 	patience := time.NewTimer(memoryWait)
 	defer patience.Stop()
 	for space != nil {
 		select {
 		case <-space:
-			space = b.offer(it)
+			nodes, space = b.offer(it)
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return 0, context.Cause(ctx)
 		case <-patience.C:
-			return ErrBusy
+			return 0, ErrBusy
 		}
 	}
-	return nil
+	return nodes, nil
 }
 
-// offer puts a publication into every queue and returns nil, or puts it into
-// none and returns what to wait for: all nodes see one order.
-func (b *MemoryBroker) offer(it memoryItem) <-chan struct{} {
+// offer puts a publication into every queue and returns how many that are, or
+// puts it into none and returns what to wait for: all nodes see one order.
+func (b *MemoryBroker) offer(it memoryItem) (nodes int, space <-chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.topics[it.topic] == 0 {
-		return nil
+		return 0, nil
 	}
 	if slices.ContainsFunc(b.nodes, func(n *memoryNode) bool { return n.publications >= memoryQueue }) {
 		if b.space == nil {
 			b.space = make(chan struct{})
 		}
-		return b.space
+		return 0, b.space
 	}
 	for _, n := range b.nodes {
 		n.publications++
 		n.put(it)
 	}
-	return nil
+	return len(b.nodes), nil
 }
 
 // Notify implements [Broker]. It does not wait and returns nil.

@@ -4,6 +4,7 @@ package hub
 // goroutine, which owns the buffers.
 type receiver struct {
 	hub     *Hub
+	answers string // the topic of answers to this node
 	subs    []*subscription
 	entries []*Entry
 }
@@ -28,8 +29,14 @@ func (r *receiver) Notice(text string) {
 }
 
 func (r *receiver) Publication(topic string, data []byte) {
-	if topic == directTopic {
+	switch topic {
+	case directTopic:
 		r.direct(data)
+		return
+	case r.answers:
+		if !r.hub.polls.answered(data) {
+			r.hub.malformed.Add(1)
+		}
 		return
 	}
 	delivered := uint64(0)
@@ -44,6 +51,12 @@ func (r *receiver) Publication(topic string, data []byte) {
 }
 
 func (r *receiver) direct(b []byte) {
+	if isMessage(b) {
+		if !r.hub.polls.asked(b) {
+			r.hub.malformed.Add(1)
+		}
+		return
+	}
 	kind, k, data, ok := decodeDirect(b)
 	if !ok {
 		r.hub.malformed.Add(1)

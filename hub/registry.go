@@ -135,6 +135,16 @@ func (r *registry) arm(s *session, left time.Duration, x *expiry) {
 	}
 }
 
+// armKey sets the deadline of the session of k, if it has entries.
+func (r *registry) armKey(k key, left time.Duration, x *expiry) {
+	sh := r.shard(k)
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	if s := sh.sessions[k]; s != nil {
+		x.arm(s, left)
+	}
+}
+
 // postpone asks about s at the given time, if it still has entries.
 func (r *registry) postpone(s *session, at time.Time, x *expiry) {
 	sh := r.shard(s.key)
@@ -154,6 +164,21 @@ func (r *registry) find(k key, buf []*Entry) []*Entry {
 		buf = append(buf, s.entries...)
 	}
 	return buf
+}
+
+// countLive returns how many LIVE entries a session has.
+func (r *registry) countLive(k key) (n int) {
+	sh := r.shard(k)
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	if s := sh.sessions[k]; s != nil {
+		for _, e := range s.entries {
+			if e.phase.Load() == live {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // findUser appends the entries of a user to buf.

@@ -75,11 +75,11 @@ func (h *Hub) revalidate(ctx context.Context, check Check) {
 // revalidateOnce asks about every session with a connection here, and makes
 // the hub fresh if nothing can have been missed since it began.
 func (h *Hub) revalidateOnce(ctx context.Context, check Check) error {
-	if !h.directed.Load() {
-		if err := h.broker.Subscribe(ctx, directTopic); err != nil {
+	for _, topic := range h.ownTopics()[h.joined:] {
+		if err := h.broker.Subscribe(ctx, topic); err != nil {
 			return fmt.Errorf("subscribe for this node: %w", err)
 		}
-		h.directed.Store(true)
+		h.joined++
 	}
 	turn := h.health.begin()
 	h.suspect.Store(false)

@@ -12,7 +12,7 @@ type Stats struct {
 	Fresh         bool
 	Gaps          uint64 // see [Hub.Gaps]
 	Notices       uint64 // received, of all nodes
-	Malformed     uint64 // notices and directed messages that could not be read
+	Malformed     uint64 // notices and messages between nodes that could not be read
 	Marked        uint64 // connections ended
 	Revalidations uint64 // complete ones
 	Failures      uint64 // revalidations that did not get an answer

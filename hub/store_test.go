@@ -156,8 +156,15 @@ func start(t *testing.T, s *store, shared *hub.MemoryBroker) *node {
 	if shared == nil {
 		shared = hub.NewMemoryBroker()
 	}
-	n := &node{store: s, bus: &bus{MemoryBroker: shared}, t: t}
-	n.Hub = hub.New(hub.Options{Broker: n.bus, Logger: slog.New(slog.DiscardHandler)})
+	b := &bus{MemoryBroker: shared}
+	return startOn(t, s, b, b)
+}
+
+// startOn is start on a broker that goes around the bus, or without a bus.
+func startOn(t *testing.T, s *store, around hub.Broker, b *bus) *node {
+	t.Helper()
+	n := &node{store: s, bus: b, t: t}
+	n.Hub = hub.New(hub.Options{Broker: around, Logger: slog.New(slog.DiscardHandler)})
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)
 	go func() { ended <- n.Run(ctx, s.check) }()

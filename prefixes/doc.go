@@ -22,6 +22,8 @@
 //	SESSION_REMEMBER_IDLE_TIMEOUT * duration        Namespace.RememberIdleTimeout
 //	SESSION_REMEMBER_LIFETIME     * duration        Namespace.RememberLifetime
 //	SESSION_RENEW_AFTER           * duration or 0   Namespace.RenewAfter
+//	SESSION_MAX_PER_USER          * number          Namespace.MaxSessions
+//	SESSION_AT_MAX                * end-oldest, refuse-newest  Namespace.AtMax
 //	SESSION_SAVE_EVERY_REQUEST    * boolean         Namespace.Save: SaveAlways
 //	SESSION_STALE_POLICY            closed, open    Namespace.Stale
 //	SESSION_COOKIE_NAME           * text            Cookie.Name

@@ -76,6 +76,8 @@ var settings = []setting{
 	{"SESSION_REMEMBER_IDLE_TIMEOUT", true, wantDuration, timeout(func(n *Namespace) *time.Duration { return &n.RememberIdleTimeout })},
 	{"SESSION_REMEMBER_LIFETIME", true, wantDuration, timeout(func(n *Namespace) *time.Duration { return &n.RememberLifetime })},
 	{"SESSION_RENEW_AFTER", true, `a duration, such as "1h", or a number of seconds; 0 for never`, setRenewAfter},
+	{"SESSION_MAX_PER_USER", true, "a whole number; 0 for no limit", setMaxSessions},
+	{"SESSION_AT_MAX", true, `"end-oldest" or "refuse-newest"`, setAtMax},
 	{"SESSION_SAVE_EVERY_REQUEST", true, wantBool, flag(func(n *Namespace, on bool) {
 		n.Save = SaveChanges
 		if on {
@@ -128,6 +130,24 @@ func flag(set func(n *Namespace, on bool)) func(*Namespace, string) bool {
 func setRenewAfter(n *Namespace, value string) (ok bool) {
 	n.RenewAfter, ok = duration(value)
 	return ok
+}
+
+func setMaxSessions(n *Namespace, value string) bool {
+	max, err := strconv.Atoi(value)
+	n.MaxSessions = max
+	return err == nil && max >= 0
+}
+
+func setAtMax(n *Namespace, value string) bool {
+	switch strings.ToLower(value) {
+	case "end-oldest":
+		n.AtMax = EndOldest
+	case "refuse-newest":
+		n.AtMax = RefuseNewest
+	default:
+		return false
+	}
+	return true
 }
 
 func setStale(n *Namespace, value string) bool {

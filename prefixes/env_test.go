@@ -33,6 +33,10 @@ func TestFromEnv_setsFields(t *testing.T) {
 		{"SESSION_REMEMBER_LIFETIME", "1209600", space{RememberLifetime: 14 * 24 * time.Hour}},
 		{"SESSION_RENEW_AFTER", "15m", space{RenewAfter: 15 * time.Minute}},
 		{"SESSION_RENEW_AFTER", "0", space{}},
+		{"SESSION_MAX_PER_USER", "5", space{MaxSessions: 5}},
+		{"SESSION_MAX_PER_USER", "0", space{}},
+		{"SESSION_AT_MAX", "Refuse-Newest", space{AtMax: prefixes.RefuseNewest}},
+		{"SESSION_AT_MAX", "end-oldest", space{}},
 		{"SESSION_SAVE_EVERY_REQUEST", "True", space{Save: prefixes.SaveAlways}},
 		{"SESSION_SAVE_EVERY_REQUEST", "off", space{}},
 		{"SESSION_STALE_POLICY", "open", space{Stale: prefixes.FailOpen}},
@@ -110,7 +114,7 @@ func TestFromEnv_keepsRootSettingsFromChildren(t *testing.T) {
 		"SESSION_REMEMBER_IDLE_TIMEOUT": "1h", "SESSION_REMEMBER_LIFETIME": "1h", "SESSION_RENEW_AFTER": "1h",
 		"SESSION_COOKIE_NAME": "sid", "SESSION_COOKIE_DOMAIN": "a.example", "SESSION_COOKIE_PATH": "/chat",
 		"SESSION_COOKIE_SECURE": "true", "SESSION_COOKIE_HTTPONLY": "false", "SESSION_COOKIE_SAMESITE": "Strict",
-		"SESSION_COOKIE_PERSISTENT": "true",
+		"SESSION_COOKIE_PERSISTENT": "true", "SESSION_MAX_PER_USER": "3", "SESSION_AT_MAX": "refuse-newest",
 	}
 	chat := space{Name: "chat", Parent: "main"}
 	got, err := prefixes.FromEnv(all.lookup, main, chat)
@@ -148,6 +152,9 @@ func TestFromEnv_refuses(t *testing.T) {
 		{"SESSION_REMEMBER_LIFETIME", "30d", "above 0"},
 		{"SESSION_RENEW_AFTER", "-1s", `or a number of seconds; 0 for never`},
 		{"SESSION_SAVE_EVERY_REQUEST", "maybe", `want "true" or "false"`},
+		{"SESSION_MAX_PER_USER", "-1", "want a whole number"},
+		{"SESSION_MAX_PER_USER", "many", "want a whole number"},
+		{"SESSION_AT_MAX", "newest", `want "end-oldest" or "refuse-newest"`},
 		{"SESSION_STALE_POLICY", "half", `want "closed" or "open"`},
 		{"SESSION_COOKIE_SECURE", "2", `want "true" or "false"`},
 		{"SESSION_COOKIE_SAMESITE", "default", `want "Lax", "Strict" or "None"`},

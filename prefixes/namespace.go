@@ -59,6 +59,13 @@ type Namespace struct {
 	// Defaults to 0: never.
 	RenewAfter time.Duration
 
+	// MaxSessions is how many sessions a user may have at once, and AtMax what
+	// a login does that would be one more. Roots only.
+	//
+	// Default to 0, which is no limit, and [EndOldest].
+	MaxSessions int
+	AtMax       MaxPolicy
+
 	// Save says which requests write. Roots only.
 	//
 	// Defaults to [SaveChanges].
@@ -92,6 +99,17 @@ const (
 	// every request that has a session, as Django's
 	// SESSION_SAVE_EVERY_REQUEST does.
 	SaveAlways
+)
+
+// MaxPolicy says what a login does that would be a session too many.
+type MaxPolicy uint8
+
+const (
+	// EndOldest ends the session that was logged in to the longest time ago.
+	EndOldest MaxPolicy = iota
+
+	// RefuseNewest refuses the login.
+	RefuseNewest
 )
 
 // StalePolicy says what happens to sockets while ends cannot be heard of.

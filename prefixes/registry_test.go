@@ -85,9 +85,11 @@ func TestNewRegistry_refuses(t *testing.T) {
 				Name: "chat", Parent: "main",
 				Cookie: cookie{Scripts: true}, Companions: []cookie{{Name: "x"}}, RenewAfter: 1,
 				RememberIdleTimeout: time.Hour, RememberLifetime: time.Hour,
+				MaxSessions: 1, AtMax: prefixes.RefuseNewest,
 			}},
 			[]string{
 				`"chat": Cookie is for roots only, and this one lives below "main"`, `Companions is`, `RenewAfter is`,
+				`MaxSessions is`, `AtMax is`,
 				`RememberIdleTimeout is`, `RememberLifetime is`,
 			}},
 		{"child above its root",
@@ -111,6 +113,8 @@ func TestNewRegistry_refuses(t *testing.T) {
 				n.IdleTimeout, n.Lifetime, n.RememberIdleTimeout, n.RememberLifetime, n.RenewAfter = -1, -2, -3, -4, -5
 			}),
 			[]string{"IdleTimeout -1ns; use at least 1ms", "Lifetime -2ns", "RememberIdleTimeout -3ns", "RememberLifetime -4ns", "RenewAfter -5ns is negative"}},
+		{"limit of sessions", root(func(n *space) { n.MaxSessions, n.AtMax = -1, 7 }),
+			[]string{"unknown AtMax 7", "MaxSessions -1 is negative"}},
 		{"timeout below the resolution of the stores", root(func(n *space) { n.IdleTimeout = 999 * time.Microsecond }),
 			[]string{"IdleTimeout 999µs; use at least 1ms"}},
 		{"lifetime that no cookie has",

@@ -59,6 +59,9 @@ func checkNames(p *problems, n Namespace) {
 	if n.Save > SaveAlways {
 		p.add(n, "unknown Save %d; use SaveChanges or SaveAlways", n.Save)
 	}
+	if n.AtMax > RefuseNewest {
+		p.add(n, "unknown AtMax %d; use EndOldest or RefuseNewest", n.AtMax)
+	}
 	if n.Stale > FailOpen {
 		p.add(n, "unknown Stale %d; use FailClosed or FailOpen", n.Stale)
 	}
@@ -67,6 +70,9 @@ func checkNames(p *problems, n Namespace) {
 func checkRoot(p *problems, n Namespace) {
 	checkPair(p, n, "", n.IdleTimeout, n.Lifetime)
 	checkPair(p, n, "Remember", n.RememberIdleTimeout, n.RememberLifetime)
+	if n.MaxSessions < 0 {
+		p.add(n, "MaxSessions %d is negative; use 0 for no limit", n.MaxSessions)
+	}
 	if n.RenewAfter < 0 {
 		p.add(n, "RenewAfter %v is negative; use 0 for never", n.RenewAfter)
 	}
@@ -113,6 +119,8 @@ func (r *Registry) checkChild(p *problems, n Namespace) {
 		{"Cookie", n.Cookie != Cookie{}},
 		{"Companions", len(n.Companions) > 0},
 		{"RenewAfter", n.RenewAfter != 0},
+		{"MaxSessions", n.MaxSessions != 0},
+		{"AtMax", n.AtMax != EndOldest},
 		{"Save", n.Save != SaveChanges},
 		{"RememberIdleTimeout", n.RememberIdleTimeout != 0},
 		{"RememberLifetime", n.RememberLifetime != 0},

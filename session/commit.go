@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"strconv"
+	"time"
 
 	"github.com/sessionhub/sessionhub/prefixes"
 )
@@ -83,7 +83,7 @@ func (sc *Scope) always(ctx context.Context) error {
 			return err
 		}
 		// The previous secret is not sent again: it has little time left.
-		p.again = p.match == MatchCurrent
+		p.again = p.match == MatchCurrent && !p.token
 	}
 	return nil
 }
@@ -94,7 +94,11 @@ func (p *part) commit(ctx context.Context, intents bool) error {
 		if s.bad != nil {
 			return s.bad
 		}
-		if d, ok := s.delta(); ok {
+		d, ok, err := s.delta()
+		if err != nil {
+			return err
+		}
+		if ok {
 			if deltas == nil {
 				deltas = make(map[string]Delta)
 			}
@@ -108,61 +112,31 @@ func (p *part) commit(ctx context.Context, intents bool) error {
 		return p.commitHold(ctx, deltas)
 	case p.cred.ID == "":
 		return p.commitNew(ctx, deltas)
-	case len(deltas) > 0 || intents && p.renewDue():
-		return p.commitSave(ctx, deltas, intents && p.renewDue())
+	case p.cycle && intents:
+		if err := p.commitCycle(ctx, deltas); err != nil {
+			return err
+		}
+		deltas = nil // and then an expiry, which a new secret leaves as it is
+	}
+	renew := intents && p.renewDue()
+	if len(deltas) > 0 || renew || p.newExpiry() != nil {
+		return p.commitSave(ctx, deltas, renew)
 	}
 	return nil
 }
 
-// commitNew creates the session of a visitor who has none, if there is anything
-// to keep in it.
-func (p *part) commitNew(ctx context.Context, deltas map[string]Delta) error {
-	if deltas = settled(deltas); len(deltas) == 0 {
-		for _, s := range p.sessions {
-			s.drop()
-		}
+// newExpiry is the expiry to save, nil for none.
+func (p *part) newExpiry() *Expiry {
+	if p.expiry == nil || p.expiry.equal(p.state.Expiry) {
 		return nil
 	}
-	if p.sc.committed {
-		return fmt.Errorf("create a session: %w", ErrCommitted)
-	}
-	if p.late {
-		// Its cookie would take the place of the login's.
-		return fmt.Errorf("create a session: %w", ErrRenewed)
-	}
-	return p.create(ctx, Create{Deltas: deltas})
-}
-
-// create inserts a new session and makes it this part's.
-func (p *part) create(ctx context.Context, c Create) error {
-	rec, cred, err := p.sc.m.create(ctx, p.f, c)
-	if err != nil {
-		return err
-	}
-	p.cred, p.match = cred, MatchCurrent
-	p.took(&rec)
-	p.send = true
-	return nil
-}
-
-// create inserts a new session.
-func (m *Manager) create(ctx context.Context, f *family, c Create) (Record, Credential, error) {
-	ctx, cancel := m.deadline(ctx)
-	defer cancel()
-	cred := Credential{Root: f.root.Name, ID: newID(), secret: newSecret(), fresh: true}
-	c.ID, c.Hash, c.Nonce = cred.ID, cred.secret.hash(), newOp()
-	rec, err := m.store.Create(ctx, &f.Family, c)
-	if err != nil {
-		return Record{}, Credential{}, fmt.Errorf("create a session: %w", err)
-	}
-	m.stats.created.Add(1)
-	return rec, cred, nil
+	return p.expiry
 }
 
 // commitSave writes changes, and a new secret when it is time.
 func (p *part) commitSave(ctx context.Context, deltas map[string]Delta, renew bool) error {
 	next := p.cred
-	s := Save{Epoch: p.state.Epoch, Slide: SlideDue}
+	s := Save{Epoch: p.state.Epoch, Slide: SlideDue, Expiry: p.newExpiry()}
 	if renew {
 		next.secret = newSecret()
 		s.Renew.Old, s.Renew.New = p.cred.secret.hash(), next.secret.hash()
@@ -173,24 +147,41 @@ func (p *part) commitSave(ctx context.Context, deltas map[string]Delta, renew bo
 	}
 	if renew && rec.Hash == s.Renew.New {
 		p.cred, p.send = next, true
+		p.sc.m.tell(ctx, Event{Kind: EventRenewed, Root: p.f.root.Name, ID: p.cred.ID, User: p.state.User})
 	}
+	if s.Expiry != nil {
+		// The cookie may have to last longer, or less long. That of a previous
+		// secret has little time left anyway.
+		p.send = p.send || !p.sc.committed && p.match == MatchCurrent && !p.token
+	}
+	p.tookExpiry(s.Expiry, &rec)
 	p.took(&rec)
 	return nil
 }
 
+// tookExpiry notes that an expiry was saved, if one was: connections here may
+// have to close earlier than their hub expects.
+func (p *part) tookExpiry(e *Expiry, rec *Record) {
+	p.expiry = nil
+	if x, ok := p.sc.m.ends.(Expecting); ok && e != nil {
+		x.Expect(p.f.root.Name, p.cred.ID, rec.Left)
+	}
+}
+
 // commitHold writes the changes of a message, or that there was one.
 func (p *part) commitHold(ctx context.Context, deltas map[string]Delta) error {
-	s := Save{Epoch: p.sc.hold.epoch, Slide: SlideDue}
+	s := Save{Epoch: p.sc.hold.epoch, Slide: SlideDue, Expiry: p.newExpiry()}
 	if p.sc.options.Quiet {
 		s.Slide = SlideNever
 	}
-	if len(deltas) == 0 && (s.Slide == SlideNever || !p.sc.hold.slideDue()) {
+	if len(deltas) == 0 && s.Expiry == nil && (s.Slide == SlideNever || !p.sc.hold.slideDue()) {
 		return nil
 	}
 	rec, err := p.write(ctx, s, deltas)
 	if err != nil {
 		return err
 	}
+	p.tookExpiry(s.Expiry, &rec)
 	if p.loaded {
 		p.took(&rec)
 	} else {
@@ -231,7 +222,9 @@ func (p *part) repeat(ctx context.Context, deltas map[string]Delta,
 			if err := s.rebase(rec.Values[name]); err != nil {
 				return Record{}, err
 			}
-			deltas[name], _ = s.delta()
+			if deltas[name], _, err = s.delta(); err != nil {
+				return Record{}, err
+			}
 		}
 	}
 }
@@ -264,27 +257,5 @@ func (p *part) took(rec *Record) {
 			now.Spaces[name] = was
 		}
 	}
-	p.state, p.values = now.State, now.Values
-}
-
-// settled turns the changes of a session that does not exist yet into plain
-// values, and leaves out what comes to nothing.
-func settled(deltas map[string]Delta) map[string]Delta {
-	all := make(map[string]Delta, len(deltas))
-	for name, d := range deltas {
-		set := make(map[string]string, len(d.Set)+len(d.Add)+len(d.Swap))
-		maps.Copy(set, d.Set)
-		for k, n := range d.Add {
-			set[k] = strconv.FormatInt(n, 10)
-		}
-		for k, s := range d.Swap {
-			if s.New != nil {
-				set[k] = *s.New
-			}
-		}
-		if len(set) > 0 {
-			all[name] = Delta{Set: set}
-		}
-	}
-	return all
+	p.state, p.at, p.values = now.State, time.Now(), now.Values
 }

@@ -39,6 +39,11 @@ func readCookie(h http.Header, f *family) (Credential, cookieState) {
 			}
 		}
 	}
+	return only(f, value, found)
+}
+
+// only judges what was found, so many times.
+func only(f *family, value string, found int) (Credential, cookieState) {
 	switch found {
 	case 0:
 		return Credential{}, cookieAbsent
@@ -61,11 +66,14 @@ func newCookie(c prefixes.Cookie) *http.Cookie {
 
 // setCookie adds the credential's cookie. Without persistent it lasts as long
 // as the browser (OWASP Session Management, "Expire and Max-Age").
-func setCookie(h http.Header, f *family, c Credential, persistent bool, life time.Duration) {
+func setCookie(h http.Header, f *family, c Credential, s *State) {
 	ck := newCookie(f.cookie)
 	ck.Value = c.value()
-	if persistent || f.cookie.Persistent {
-		ck.MaxAge = int(life / time.Second)
+	if f.persistent(s.Terms, s.Expiry) {
+		// One that ends at once has to be said in another way: 0 is no Max-Age.
+		if ck.MaxAge = int(s.Life / time.Second); ck.MaxAge <= 0 {
+			ck.MaxAge = -1
+		}
 	}
 	h.Add("Set-Cookie", ck.String())
 }

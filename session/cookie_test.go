@@ -31,21 +31,21 @@ func TestCookie_identifyAsksTheStoreNothing(t *testing.T) {
 	b := newBrowser(t)
 	b.set("main", "a", 1)
 	b.store.down = true
-	c, ok := b.m.Identify(b.request(), "main")
+	c, ok, _ := b.m.Identify(b.request(), "main", false)
 	if !ok || c.Root != "main" || c.ID != b.id() {
 		t.Errorf("Identify = %+v, %v", c, ok)
 	}
 	for name, line := range map[string]string{"none": "", "malformed": "__Host-id=x", "twice": "__Host-id=x; __Host-id=x"} {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header.Set("Cookie", line)
-		if _, ok := b.m.Identify(r, ""); ok {
+		if _, ok, _ := b.m.Identify(r, "", false); ok {
 			t.Errorf("%s: identified", name)
 		}
 	}
 	if got := b.m.Stats().Malformed; got != 2 {
 		t.Errorf("Malformed = %d", got)
 	}
-	if _, ok := b.m.Identify(b.request(), "chat"); ok {
+	if _, ok, _ := b.m.Identify(b.request(), "chat", false); ok {
 		t.Error("a child has no cookie of its own")
 	}
 }
@@ -65,7 +65,7 @@ func TestCookie_secretsShowInNothingPrinted(t *testing.T) {
 	b := newBrowser(t)
 	b.set("main", "a", "canary")
 	id, secret, _ := strings.Cut(b.cookies["__Host-id"], ".")
-	c, _ := b.m.Identify(b.request(), "")
+	c, _, _ := b.m.Identify(b.request(), "", false)
 	var log bytes.Buffer
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "credential", c, "pointer", &c)
 	printed := fmt.Sprintf("%v %+v %#v %s %x %d %+v", c, c, c, c, c, c, &c) + log.String()

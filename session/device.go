@@ -5,6 +5,27 @@ import (
 	"strings"
 )
 
+// network returns the network of a request's client, which says about where it
+// is and not who: "" when it is not known.
+func (m *Manager) network(r *http.Request) string {
+	if m.address == nil {
+		return ""
+	}
+	a := m.address(r).Unmap()
+	if !a.IsValid() {
+		return ""
+	}
+	bits := 48
+	if a.Is4() {
+		bits = 24
+	}
+	net, err := a.Prefix(bits)
+	if err != nil {
+		return ""
+	}
+	return net.String()
+}
+
 // device returns a label for the user's list of sessions, as in "Firefox on
 // Linux": enough to recognise one's own, too little to tell people apart.
 func device(h http.Header) string {

@@ -3,12 +3,13 @@ package session
 import (
 	"encoding/json"
 	"fmt"
-	"strconv"
+	"maps"
 )
 
 // edit is what a scope does to one key. The zero value deletes it.
 type edit struct {
 	raw string       // the value as this scope sees it
+	put string       // the same as the store gets it, once there was a delta
 	add int64        // what to add
 	fns []updateFunc // of a compare-and-set, applied to old in order
 	old *string      // what they were applied to; nil: absent
@@ -18,13 +19,39 @@ type edit struct {
 
 type updateFunc func(old json.RawMessage) (any, error)
 
+// update is [Session.Update], and for those who hold the lock.
+func (s *Session) update(key string, fn updateFunc) error {
+	if err := s.writable(); err != nil {
+		return err
+	}
+	old, had := s.look(key)
+	after, err := s.apply(key, []updateFunc{fn}, pointer(old, had))
+	if err != nil {
+		return err
+	}
+	c := edit{set: after != nil, raw: deref(after)}
+	switch before, changed := s.changes[key]; {
+	case changed && before.swaps:
+		c.swaps, c.old, c.fns = true, before.old, append(before.fns, fn)
+	case changed && before.adds:
+		// A sum rests on what was loaded, so both do now.
+		c.swaps, c.old, c.fns = true, s.loaded(key), []updateFunc{s.adder(key, before.add), fn}
+	case changed || s.cleared:
+		// What fn was given is this scope's own doing: there is nothing to compare.
+	default:
+		c.swaps, c.old, c.fns = true, s.loaded(key), []updateFunc{fn}
+	}
+	s.change(key, c)
+	return nil
+}
+
 // encode turns a value into JSON text.
 func (s *Session) encode(key string, value any) (string, error) {
 	b, err := json.Marshal(value)
 	if err != nil {
 		err = fmt.Errorf("%w: %w", ErrUnstorable, err)
-	} else if len(b) > MaxValueBytes {
-		err = fmt.Errorf("%w: %d bytes, and one value may have %d", ErrLimit, len(b), MaxValueBytes)
+	} else if most := s.p.sc.m.maxText(); len(b) > most {
+		err = fmt.Errorf("%w: %d bytes, and one value may have %d", ErrLimit, len(b), most)
 	}
 	if err != nil {
 		err = fmt.Errorf("set %q of %q: %w", key, s.name, err)
@@ -51,6 +78,9 @@ func (s *Session) apply(key string, fns []updateFunc, old *string) (*string, err
 			old = nil
 			continue
 		}
+		if same, ok := v.(json.RawMessage); ok && old != nil && string(same) == *old {
+			continue // what another program wrote stays as it wrote it
+		}
 		raw, err := s.encode(key, v)
 		if err != nil {
 			return nil, err
@@ -60,49 +90,22 @@ func (s *Session) apply(key string, fns []updateFunc, old *string) (*string, err
 	return old, nil
 }
 
-// adder is Counter.Add as a part of an update.
-func (s *Session) adder(key string, n int64) updateFunc {
-	return func(old json.RawMessage) (any, error) {
-		raw, err := s.sum(key, pointer(string(old), old != nil), n)
-		return json.RawMessage(raw), err
-	}
-}
-
-// sum returns a value with n added to it, in the same way as the stores do.
-func (s *Session) sum(key string, old *string, n int64) (string, error) {
-	now := int64(0)
-	if old != nil {
-		if err := json.Unmarshal([]byte(*old), &now); err != nil {
-			return "", fmt.Errorf("add to %q of %q: %w: %w", key, s.name, ErrType, err)
-		}
-	}
-	now, err := plus(now, n)
-	if err != nil {
-		return "", fmt.Errorf("add to %q of %q: %w", key, s.name, err)
-	}
-	return strconv.FormatInt(now, 10), nil
-}
-
-func plus(a, b int64) (int64, error) {
-	if sum := a + b; (sum > a) == (b > 0) || b == 0 {
-		return sum, nil
-	}
-	return 0, fmt.Errorf("%w: it would overflow", ErrLimit)
-}
-
 // delta returns the changes in the form of the store, and false for none.
-func (s *Session) delta() (Delta, bool) {
+func (s *Session) delta() (Delta, bool, error) {
 	d := Delta{Generation: s.generation, Version: s.version, Clear: s.cleared}
 	if !s.modified {
-		return d, false
+		return d, false, nil
 	}
 	for k, c := range s.changes {
+		if err := s.seal(k, &c); err != nil {
+			return d, false, err
+		}
 		switch {
 		case c.swaps:
 			if d.Swap == nil {
 				d.Swap = make(map[string]Swap)
 			}
-			d.Swap[k] = Swap{Old: c.old, New: pointer(c.raw, c.set)}
+			d.Swap[k] = Swap{Old: c.old, New: pointer(c.put, c.set)}
 		case c.adds:
 			if d.Add == nil {
 				d.Add = make(map[string]int64)
@@ -112,27 +115,28 @@ func (s *Session) delta() (Delta, bool) {
 			if d.Set == nil {
 				d.Set = make(map[string]string)
 			}
-			d.Set[k] = c.raw
+			d.Set[k] = c.put
 		case !s.cleared:
 			d.Delete = append(d.Delete, k)
 		}
 	}
-	return d, true
+	return d, true, nil
 }
 
 // rebase repeats sums and updates on the values that a conflicting save found.
 func (s *Session) rebase(values map[string]string) error {
-	s.base = values
+	s.base, s.plain = values, nil
+	texts := s.texts()
 	for k, c := range s.changes {
-		old, had := values[k]
+		old, had := texts[k]
 		var err error
 		switch {
 		case c.adds:
 			c.raw, err = s.sum(k, pointer(old, had), c.add)
 		case c.swaps:
-			c.old = pointer(old, had)
+			c.old, c.swaps = s.loaded(k), !s.cleared
 			var after *string
-			after, err = s.apply(k, c.fns, c.old)
+			after, err = s.apply(k, c.fns, pointer(old, had && s.valid(old)))
 			c.set, c.raw = after != nil, deref(after)
 		}
 		if err != nil {
@@ -148,22 +152,49 @@ func (s *Session) saved(rec *Record) {
 	if present, ok := rec.Values[s.name]; ok {
 		s.base = present
 	} else {
-		s.base = s.view()
+		s.base = s.merged()
 	}
+	s.plain = nil
 	sp := rec.Spaces[s.name]
 	s.generation, s.version = sp.Generation, sp.Version
 	s.drop()
 }
 
-// drop forgets the changes.
+// merged returns what was loaded with the changes applied.
+func (s *Session) merged() map[string]string {
+	if len(s.changes) == 0 && !s.cleared {
+		return s.base
+	}
+	all := make(map[string]string, len(s.base)+len(s.changes))
+	if !s.cleared {
+		maps.Copy(all, s.base)
+	}
+	for k, c := range s.changes {
+		if c.set {
+			all[k] = c.put
+		} else {
+			delete(all, k)
+		}
+	}
+	return all
+}
+
+// loaded returns what the store had for a key, JSON or not; nil: nothing.
+func (s *Session) loaded(key string) *string {
+	raw, ok := s.base[key]
+	return pointer(raw, ok)
+}
+
+// drop forgets the changes, and that there were any.
 func (s *Session) drop() {
-	s.changes, s.cleared, s.modified, s.bad = nil, false, false, nil
+	s.changes, s.cleared, s.bad = nil, false, nil
+	s.accessed, s.modified = false, false
 }
 
 // reset makes s a session that nobody has begun yet.
 func (s *Session) reset() {
 	s.drop()
-	s.base, s.generation, s.version = nil, 0, 0
+	s.base, s.plain, s.generation, s.version = nil, nil, 0, 0
 }
 
 func pointer(s string, ok bool) *string {

@@ -1,29 +1,30 @@
 package session
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 )
 
 // Field is the key of a value of type T, as in
 //
 //	var UserID = session.Field[int64]("user_id")
+//
+// Its errors name the key, the namespace, T and what kind of JSON was found,
+// and never show the value.
 type Field[T any] string
 
-// Get returns the value. It returns [ErrAbsent] when there is none, and an
-// error that wraps [ErrType] when the value is not a T.
+// Get returns the value. Errors: [ErrAbsent] when there is none, [ErrType] when
+// it is not a T.
 func (f Field[T]) Get(s *Session) (T, error) {
-	var v T
 	raw, ok := s.Value(string(f))
 	if !ok {
-		return v, fmt.Errorf("get %q of %q: %w", string(f), s.name, ErrAbsent)
-	}
-	if err := json.Unmarshal(raw, &v); err != nil {
 		var zero T
-		return zero, fmt.Errorf("get %q of %q: %w: %w", string(f), s.name, ErrType, err)
+		return zero, absent[T](s, "get", string(f))
 	}
-	return v, nil
+	return decode[T](s, "get", string(f), raw)
 }
 
 // Or returns the value, or fallback when there is none. Errors: [ErrType].
@@ -38,32 +39,96 @@ func (f Field[T]) Or(s *Session, fallback T) (T, error) {
 // Set is [Session.Set].
 func (f Field[T]) Set(s *Session, v T) error { return s.Set(string(f), v) }
 
+// SetDefault is [Session.SetDefault]: it returns the value that there is, or
+// else sets and returns v. Errors: also [ErrType] when there is a value and it
+// is not a T.
+func (f Field[T]) SetDefault(s *Session, v T) (T, error) {
+	raw, err := s.SetDefault(string(f), v)
+	if err != nil {
+		var zero T
+		return zero, err
+	}
+	return decode[T](s, "get", string(f), raw)
+}
+
 // Delete is [Session.Delete].
 func (f Field[T]) Delete(s *Session) error { return s.Delete(string(f)) }
 
+// Pop is [Session.Pop]. Errors: also [ErrType] when the value is not a T, which
+// removes nothing.
+func (f Field[T]) Pop(s *Session) (T, error) {
+	var v T
+	err := s.pop(string(f), func(raw json.RawMessage) (err error) {
+		v, err = decode[T](s, "pop", string(f), raw)
+		return err
+	})
+	if errors.Is(err, ErrAbsent) {
+		return v, absent[T](s, "pop", string(f))
+	}
+	return v, err
+}
+
+// PopOr is Pop with fallback for a value that is not there.
+func (f Field[T]) PopOr(s *Session, fallback T) (T, error) {
+	v, err := f.Pop(s)
+	if errors.Is(err, ErrAbsent) {
+		return fallback, nil
+	}
+	return v, err
+}
+
 // Update is [Session.Update] with a value of T: the zero value when there is
-// none. fn may not use the session or its scope.
+// none. fn may not use the session or its scope. Errors: also [ErrType].
 func (f Field[T]) Update(s *Session, fn func(old T) (T, error)) error {
 	return s.Update(string(f), func(raw json.RawMessage) (any, error) {
 		var old T
 		if raw != nil {
-			if err := json.Unmarshal(raw, &old); err != nil {
-				return nil, fmt.Errorf("update %q of %q: %w: %w", string(f), s.name, ErrType, err)
+			var err error
+			if old, err = decode[T](s, "update", string(f), raw); err != nil {
+				return nil, err
 			}
 		}
 		return fn(old)
 	})
 }
 
-// Counter is the key of a whole number that many writers add to.
-type Counter string
+// decode turns the JSON text of a key's value into a T. It does not wrap the
+// errors of encoding/json and of T's methods: many of them quote the value.
+func decode[T any](s *Session, verb, key string, raw json.RawMessage) (T, error) {
+	var v T
+	if err := json.Unmarshal(raw, &v); err != nil {
+		var zero T
+		return zero, mismatch[T](s, verb, key, raw)
+	}
+	return v, nil
+}
 
-// Add adds n when the scope is saved. All writers' numbers count, and each
-// counts once, even when the store's reply was lost and the save was sent
-// again. Errors: [ErrType] when the value is not a whole number, [ErrLimit]
-// when it would overflow, [ErrCommitted], [ErrNamespaceEnded].
-func (c Counter) Add(s *Session, n int64) error { return s.add(string(c), n) }
+// mismatch is the error for a value that is not a T.
+func mismatch[T any](s *Session, verb, key string, raw json.RawMessage) error {
+	return fmt.Errorf("%s %q of %q: want %s, found %s: %w", verb, key, s.name, reflect.TypeFor[T](), kind(raw), ErrType)
+}
 
-// Get returns the number as this scope sees it: 0 when there is none, without
-// what others added since it was loaded. Errors: [ErrType].
-func (c Counter) Get(s *Session) (int64, error) { return Field[int64](c).Or(s, 0) }
+// absent is the error for a T that is not there.
+func absent[T any](s *Session, verb, key string) error {
+	return fmt.Errorf("%s %q of %q: want %s: %w", verb, key, s.name, reflect.TypeFor[T](), ErrAbsent)
+}
+
+// kind says what kind of JSON a text is.
+func kind(raw json.RawMessage) string {
+	if !json.Valid(raw) {
+		return "no JSON"
+	}
+	switch bytes.TrimLeft(raw, " \t\r\n")[0] {
+	case '{':
+		return "an object"
+	case '[':
+		return "an array"
+	case '"':
+		return "a string"
+	case 't', 'f':
+		return "a boolean"
+	case 'n':
+		return "null"
+	}
+	return "a number"
+}

@@ -68,6 +68,92 @@ func TestField_absentAndOfAnotherType(t *testing.T) {
 	}
 }
 
+func TestField_popRemovesOnlyWhatItReturns(t *testing.T) {
+	b := newBrowser(t)
+	b.set("main", "text", "abc")
+	sc := b.scope()
+	s := b.open(sc, "main")
+	if v, err := session.Field[int]("text").Pop(s); v != 0 || !errors.Is(err, session.ErrType) || s.Modified() {
+		t.Errorf("Pop of another type = %d, %v, modified %v; want ErrType", v, err, s.Modified())
+	}
+	if v, err := session.Field[int]("text").PopOr(s, 7); v != 0 || !errors.Is(err, session.ErrType) || s.Modified() {
+		t.Errorf("PopOr of another type = %d, %v, modified %v; want ErrType", v, err, s.Modified())
+	}
+	field := session.Field[string]("text")
+	if v, err := field.Pop(s); v != "abc" || err != nil || s.Has("text") {
+		t.Errorf("Pop = %q, %v", v, err)
+	}
+	if v, err := field.Pop(s); v != "" || !errors.Is(err, session.ErrAbsent) {
+		t.Errorf("a second Pop = %q, %v, want ErrAbsent", v, err)
+	}
+	if v, err := field.PopOr(s, "none"); v != "none" || err != nil {
+		t.Errorf("PopOr = %q, %v", v, err)
+	}
+	b.mustCommit(sc)
+	if got := b.get("main", "text"); got != "" {
+		t.Errorf("stored %s", got)
+	}
+}
+
+func TestField_setDefault(t *testing.T) {
+	b := newBrowser(t)
+	s := b.open(b.scope(), "main")
+	names := session.Field[[]string]("names")
+	for i, v := range [][]string{{"a"}, {"b"}} {
+		if got, err := names.SetDefault(s, v); len(got) != 1 || got[0] != "a" || err != nil {
+			t.Errorf("%d: SetDefault = %q, %v", i, got, err)
+		}
+	}
+	if v, err := session.Field[int]("names").SetDefault(s, 1); v != 0 || !errors.Is(err, session.ErrType) {
+		t.Errorf("SetDefault over another type = %d, %v, want ErrType", v, err)
+	}
+	if _, err := session.Field[chan int]("none").SetDefault(s, nil); !errors.Is(err, session.ErrUnstorable) {
+		t.Errorf("SetDefault = %v, want ErrUnstorable", err)
+	}
+}
+
+// secretive is a type whose own errors quote what they were given.
+type secretive struct{}
+
+func (*secretive) UnmarshalJSON(text []byte) error { return errors.New("cannot use " + string(text)) }
+
+func TestField_errorsSayWhatWasWantedAndFoundAndShowNoValue(t *testing.T) {
+	b := newBrowser(t)
+	for key, v := range map[string]any{
+		"string": "hunter2", "number": 4711.5, "object": map[string]string{"hunter2": "hunter2"},
+		"array": []string{"hunter2"}, "boolean": true, "null": nil,
+	} {
+		b.set("chat", key, v)
+	}
+	s := b.open(b.scope(), "chat")
+	get := func(_ any, err error) error { return err }
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{get(session.Field[int]("none").Get(s)), `get "none" of "chat": want int: session: no such value`},
+		{get(session.Field[[]string]("none").Pop(s)), `pop "none" of "chat": want []string: session: no such value`},
+		{get(s.Pop("none")), `pop "none" of "chat": session: no such value`},
+		{get(session.Field[int]("string").Get(s)), `get "string" of "chat": want int, found a string: session: value has another type`},
+		{get(session.Field[int]("string").Pop(s)), `pop "string" of "chat": want int, found a string: session: value has another type`},
+		{get(session.Field[int]("string").SetDefault(s, 1)), `get "string" of "chat": want int, found a string: session: value has another type`},
+		{get(session.Field[int]("number").Get(s)), `get "number" of "chat": want int, found a number: session: value has another type`},
+		{get(session.Field[string]("object").Get(s)), `get "object" of "chat": want string, found an object: session: value has another type`},
+		{get(session.Field[time.Time]("string").Get(s)), `get "string" of "chat": want time.Time, found a string: session: value has another type`},
+		{get(session.Field[int64]("array").Get(s)), `get "array" of "chat": want int64, found an array: session: value has another type`},
+		{get(session.Field[string]("boolean").Get(s)), `get "boolean" of "chat": want string, found a boolean: session: value has another type`},
+		{get(session.Field[secretive]("null").Get(s)), `get "null" of "chat": want session_test.secretive, found null: session: value has another type`},
+		{session.Counter("number").Add(s, 1), `add to "number" of "chat": want int64, found a number: session: value has another type`},
+		{session.Field[secretive]("string").Update(s, func(v secretive) (secretive, error) { return v, nil }),
+			`update "string" of "chat": want session_test.secretive, found a string: session: value has another type`},
+		{get(session.Flash[int]("string").Take(s)), `take "string" of "chat": want session.Flash[int], found a string: session: value has another type`},
+	} {
+		if c.err == nil || c.err.Error() != c.want {
+			t.Errorf("got  %v\nwant %s", c.err, c.want)
+		}
+	}
+}
+
 func TestField_updateBeginsWithTheZeroValue(t *testing.T) {
 	b := newBrowser(t)
 	sc := b.scope()

@@ -1,7 +1,9 @@
 package session
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"sync/atomic"
@@ -21,8 +23,7 @@ type Hold struct {
 	epoch       uint64
 	left        time.Duration
 	generations map[string]uint64
-	terms       Terms
-	life        time.Duration
+	state       State // as loaded
 	released    atomic.Bool
 }
 
@@ -44,31 +45,36 @@ type HoldOptions struct {
 	Lost func(namespace string) bool
 }
 
-// Identify reads the credential of a family's root from a request's cookie. It
-// asks the store nothing. It returns false for no cookie, and for one of a
-// wrong form or sent twice, which is counted.
-func (m *Manager) Identify(r *http.Request, root string) (Credential, bool) {
+// Identify reads the credential of a family's root from a request's cookie, and
+// with tokens also from "Authorization: Bearer", as [Scope.AllowToken] does. It
+// asks the store nothing. It returns false for none, and for one of a wrong form
+// or sent twice, which is counted. Errors: [ErrCredentials] when cookie and token
+// differ.
+func (m *Manager) Identify(r *http.Request, root string, tokens bool) (Credential, bool, error) {
 	f, err := m.family(root)
 	if err != nil {
-		return Credential{}, false
+		return Credential{}, false, err
 	}
-	c, state := readCookie(r.Header, f)
-	if state == cookieMalformed || state == cookieTwice {
-		m.stats.malformed.Add(1)
-	}
-	return c, state == cookieGood
+	s, err := m.show(r, f, tokens)
+	return s.cred, s.state == cookieGood, err
 }
 
 // Begin creates an anonymous session for a connection that is being opened
-// without one. Its cookie is written by the [Hold] made from the credential.
-// One round trip. Errors: [ErrUnavailable].
-func (m *Manager) Begin(ctx context.Context, root string, r *http.Request) (Credential, error) {
+// without one. Its cookie, or token for a request without the cookie if tokens
+// are allowed, is written by the [Hold] made from the credential. One round trip.
+// Errors: [ErrUnavailable], [ErrCredentials].
+func (m *Manager) Begin(ctx context.Context, root string, r *http.Request, tokens bool) (Credential, error) {
 	f, err := m.family(root)
 	if err != nil {
 		return Credential{}, err
 	}
-	_, cred, err := m.create(ctx, f, Create{Device: device(r.Header)})
-	return cred, err
+	_, cred, err := m.create(ctx, f, r, Create{ID: newID()})
+	if err != nil {
+		return Credential{}, err
+	}
+	_, cookie := readCookie(r.Header, f)
+	cred.token = tokens && cookie == cookieAbsent
+	return cred, nil
 }
 
 // Hold loads the session of a credential, always from the store, and holds it
@@ -99,6 +105,9 @@ func (m *Manager) hold(ctx context.Context, f *family, l *live, c Credential) (*
 		return m.store.Load(ctx, &f.Family, c.ID, o)
 	}
 	rec, err := load(Load{Hash: c.secret.hash(), Slide: SlideDue})
+	if errors.Is(err, ErrNotFound) {
+		m.unknown(ctx, c)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -124,6 +133,7 @@ func (m *Manager) hold(ctx context.Context, f *family, l *live, c Credential) (*
 		if renewed.Hash == s.Renew.New {
 			c.secret, c.fresh = next, true
 			rec.Hash, rec.Renewed = renewed.Hash, renewed.Renewed
+			m.tell(ctx, Event{Kind: EventRenewed, Root: f.root.Name, ID: c.ID, User: rec.User})
 		}
 	}
 	l.offer(&rec)
@@ -131,7 +141,7 @@ func (m *Manager) hold(ctx context.Context, f *family, l *live, c Credential) (*
 		m: m, f: f, l: l, cred: c,
 		user: rec.User, epoch: rec.Epoch, left: rec.Left,
 		generations: generations(&rec.State),
-		terms:       rec.Terms, life: rec.Life,
+		state:       rec.State,
 	}, nil
 }
 
@@ -161,11 +171,11 @@ func (h *Hold) Generations() map[string]uint64 { return h.generations }
 // Scope returns the sessions of one message.
 func (h *Hold) Scope(o HoldOptions) *Scope { return &Scope{m: h.m, hold: h, options: o} }
 
-// WriteHeader adds the cookie of a session that is new or renewed to the
+// WriteHeader adds the cookie, or token, of a session that is new or renewed to the
 // header of the response that opens the connection.
 func (h *Hold) WriteHeader(header http.Header) {
 	if h.cred.fresh {
-		setCookie(header, h.f, h.cred, h.terms.Persistent, h.life)
+		hand(header, h.f, h.cred, &h.state)
 		header.Set("Cache-Control", "no-store")
 	}
 }
@@ -181,8 +191,8 @@ func (h *Hold) Release() {
 	}
 }
 
-// read returns the record that a message reads.
-func (h *Hold) read(ctx context.Context, o HoldOptions) (*Record, error) {
+// read returns the record that a message reads, and when it came.
+func (h *Hold) read(ctx context.Context, o HoldOptions) (*Record, time.Time, error) {
 	if h.l.stale.Swap(false) || o.Fresh {
 		slide := SlideDue
 		if o.Quiet {
@@ -193,35 +203,36 @@ func (h *Hold) read(ctx context.Context, o HoldOptions) (*Record, error) {
 		rec, err := h.m.store.Load(ctx, &h.f.Family, h.cred.ID, Load{Slide: slide})
 		if err != nil {
 			h.l.stale.Store(true)
-			if err == ErrNotFound {
+			if errors.Is(err, ErrNotFound) {
 				err = ErrEnded
 			}
-			return nil, fmt.Errorf("load %s: %w", Short(h.cred.ID), err)
+			return nil, time.Time{}, fmt.Errorf("load %s: %w", Short(h.cred.ID), err)
 		}
 		h.l.offer(&rec)
-		return h.current(&rec)
+		return h.current(&rec, time.Now())
 	}
-	return h.current(&h.l.snap.Load().Record)
+	snap := h.l.snap.Load()
+	return h.current(&snap.Record, snap.at)
 }
 
 // current returns rec if it is of the login that the connection was opened with.
-func (h *Hold) current(rec *Record) (*Record, error) {
+func (h *Hold) current(rec *Record, at time.Time) (*Record, time.Time, error) {
 	if rec.Epoch != h.epoch {
-		return nil, fmt.Errorf("load %s: %w", Short(h.cred.ID), ErrRenewed)
+		return nil, at, fmt.Errorf("load %s: %w", Short(h.cred.ID), ErrRenewed)
 	}
-	return rec, nil
+	return rec, at, nil
 }
 
 // slideDue reports whether [SlideDue] would slide now.
 func (h *Hold) slideDue() bool {
 	snap := h.l.snap.Load()
-	root := h.f.root.IdleTimeout
-	if snap.Terms.Idle != 0 {
-		root = snap.Terms.Idle
+	root := cmp.Or(snap.Expiry.Idle, snap.Terms.Idle, h.f.root.IdleTimeout)
+	if snap.Expiry.Idle == 0 && !snap.Expiry.End.IsZero() {
+		root = cmp.Or(snap.Terms.Life, h.f.root.Lifetime) // it has no idle timeout
 	}
 	shortest := root
 	for _, sp := range h.f.Spaces[1:] {
-		if sp.Idle != 0 && snap.Spaces[sp.Name].Left > 0 {
+		if sp.Idle != 0 && !snap.Spaces[sp.Name].Deadline.IsZero() {
 			shortest = min(shortest, sp.Idle)
 		}
 	}

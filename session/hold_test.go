@@ -14,7 +14,7 @@ import (
 // hold opens a connection.
 func (b *browser) hold() *session.Hold {
 	b.t.Helper()
-	c, ok := b.m.Identify(b.request(), "")
+	c, ok, _ := b.m.Identify(b.request(), "", false)
 	if !ok {
 		b.t.Fatal("no credential")
 	}
@@ -65,7 +65,7 @@ func TestHold_describesTheSession(t *testing.T) {
 
 func TestHold_beginMakesASessionWhoseCookieTheHoldWrites(t *testing.T) {
 	b := newBrowser(t)
-	c, err := b.m.Begin(t.Context(), "", b.request())
+	c, err := b.m.Begin(t.Context(), "", b.request(), false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,17 +94,17 @@ func TestHold_refusesWhatOpensNothing(t *testing.T) {
 	b.set("main", "a", 1)
 	was := b.request()
 	b.login("alice")
-	c, _ := b.m.Identify(was, "")
+	c, _, _ := b.m.Identify(was, "", false)
 	if _, err := b.m.Hold(t.Context(), c); !errors.Is(err, session.ErrRenewed) {
 		t.Errorf("Hold with the secret before the login = %v, want ErrRenewed", err)
 	}
-	c, _ = b.m.Identify(b.request(), "")
+	c, _, _ = b.m.Identify(b.request(), "", false)
 	b.store.down = true
 	if _, err := b.m.Hold(t.Context(), c); !errors.Is(err, session.ErrUnavailable) {
 		t.Errorf("Hold without the store = %v, want ErrUnavailable", err)
 	}
 	b.store.down = false
-	if _, err := b.m.EndSession(t.Context(), "", c.ID); err != nil {
+	if _, err := b.m.EndSession(t.Context(), "", c.ID, "admin"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := b.m.Hold(t.Context(), c); !errors.Is(err, session.ErrNotFound) {

@@ -23,6 +23,8 @@ type live struct {
 	holds int
 	snap  atomic.Pointer[snapshot]
 	stale atomic.Bool // the store has something newer
+
+	expired atomic.Bool // its end by time was told
 }
 
 // snapshot is a record and everything in it. It never changes.

@@ -20,13 +20,21 @@ const (
 	All    Target = "all"     // all sessions of its user
 )
 
-const namespaceTarget = "namespace:"
+const (
+	namespaceTarget = "namespace:"
+	oneTarget       = "one:"
+)
+
+// One targets one session of this session's user, by its id, as a list of
+// devices offers it.
+func One(id string) Target { return Target(oneTarget + id) }
 
 // Namespace targets one namespace of this session, and those below it. Over
 // HTTP it begins anew, empty; connections that are open have lost it for good.
 func Namespace(name string) Target { return Target(namespaceTarget + name) }
 
-// ErrTarget is returned by [Scope.Logout] for a target that there is not.
+// ErrTarget is returned by [Scope.Logout] for a target that there is not, and for
+// a session that is not the user's.
 var ErrTarget = errors.New("session: no such target of a logout")
 
 // Result is what a logout has done when it returns.
@@ -62,8 +70,9 @@ func Logout(ctx context.Context, t Target) (Result, error) {
 // cleared when this session ends. Without a session it does nothing and
 // returns zeros.
 //
-// One round trip for [This] and a namespace, besides the load; three for
-// [Others] and [All].
+// One round trip for [This] and a namespace, besides the load; two for [One];
+// three for [Others] and [All]. After a change of password a login as the same
+// user and a logout of [Others] leave nobody in but the one who changed it.
 //
 // The result says what took effect also when there is an error. Errors:
 // [ErrUnavailable] when the store could not be asked; the connections of this
@@ -82,7 +91,7 @@ func (sc *Scope) Logout(ctx context.Context, t Target) (Result, error) {
 		t, one = This, false
 	case one && sc.m.spaces[name] != p.f:
 		return Result{}, fmt.Errorf("%w: %q has no namespace %.32q", ErrTarget, p.f.root.Name, name)
-	case !one && t != This && t != Others && t != All:
+	case !one && t != This && t != Others && t != All && !strings.HasPrefix(string(t), oneTarget):
 		return Result{}, fmt.Errorf("%w: %.32q", ErrTarget, string(t))
 	}
 	if err := p.load(ctx); err != nil {
@@ -99,126 +108,52 @@ func (sc *Scope) Logout(ctx context.Context, t Target) (Result, error) {
 		if user == "" {
 			return Result{StoreOK: true}, nil
 		}
-		return sc.m.endUser(ctx, p.f, user, p.cred.ID)
+		return sc.m.endUser(ctx, p.f, user, p.cred.ID, WhyLogout, user)
+	}
+	if id, ok := strings.CutPrefix(string(t), oneTarget); ok && (id == "" || id != p.cred.ID) {
+		return p.endOne(ctx, id)
+	}
+	if one {
+		if p.cred.ID == "" {
+			return Result{StoreOK: true}, nil
+		}
+		return p.endNamespace(ctx, name)
 	}
 	if old := p.previous; old != nil {
 		// The session that a login in this request was to take the place of is
 		// the one that there is.
 		p.cred, p.state, p.previous = old.cred, old.state, nil
 	}
-	p.login = nil
-	switch {
-	case p.cred.ID == "":
+	p.login, p.cycle, p.expiry = nil, false, nil
+	if p.cred.ID == "" {
 		return Result{StoreOK: true}, nil
-	case one:
-		return p.endNamespace(ctx, name)
 	}
 	var r Result
 	if user := p.state.User; t == All && user != "" {
-		r, err = sc.m.endUser(ctx, p.f, user, "")
+		r, err = sc.m.endUser(ctx, p.f, user, "", WhyLogout, user)
 	} else { // an anonymous visitor has no others
-		r, err = sc.m.end(ctx, p.f, []End{{ID: p.cred.ID, User: user}})
+		r, err = sc.m.end(ctx, p.f, []End{{ID: p.cred.ID, User: user}}, WhyLogout, user)
 	}
 	p.empty()
 	p.end, p.send = true, false
 	return r, err
 }
 
-// EndSession ends one session below root ("": the first root), as an
-// administrator does. Two round trips. Errors: [ErrUnavailable].
-func (m *Manager) EndSession(ctx context.Context, root, id string) (Result, error) {
-	f, err := m.family(root)
+// endOne ends another session of the same user.
+func (p *part) endOne(ctx context.Context, id string) (Result, error) {
+	user := p.state.User
+	if user == "" {
+		return Result{}, fmt.Errorf("%w: nobody is logged in", ErrTarget)
+	}
+	other, err := p.sc.m.check(ctx, p.f, id)
 	if err != nil {
 		return Result{}, err
 	}
-	e := End{ID: id}
-	cctx, cancel := m.deadline(ctx)
-	defer cancel()
-	// The user is asked for so that the session leaves the user's list too. It
-	// is ended even if that fails.
-	if states, err := m.store.Check(cctx, &f.Family, []string{id}); err == nil && states[0] != nil {
-		e.User = states[0].User
+	if other == nil || other.User != user {
+		// Whose it is is nobody else's business.
+		return Result{}, fmt.Errorf("%w: no session %.8q of this user", ErrTarget, id)
 	}
-	return m.end(ctx, f, []End{e})
-}
-
-// EndUser ends all sessions of a user below root ("": the first root), but for
-// the id except ("": none), and those whose login is in progress. Three round
-// trips. Errors: [ErrUnavailable].
-func (m *Manager) EndUser(ctx context.Context, root, user, except string) (Result, error) {
-	f, err := m.family(root)
-	if err != nil {
-		return Result{}, err
-	}
-	return m.endUser(ctx, f, user, except)
-}
-
-func (m *Manager) endUser(ctx context.Context, f *family, user, except string) (Result, error) {
-	lctx, cancel := m.deadline(ctx)
-	defer cancel()
-	listed, err := m.store.Raise(lctx, &f.Family, user)
-	if err != nil {
-		return Result{}, fmt.Errorf("end the sessions of a user: %w", err)
-	}
-	states, err := m.owned(lctx, f, user, listed)
-	if err != nil {
-		return Result{}, fmt.Errorf("end the sessions of a user: %w", err)
-	}
-	var ends []End
-	for _, s := range states {
-		if s.ID != except {
-			ends = append(ends, End{ID: s.ID, User: user})
-		}
-	}
-	return m.end(ctx, f, ends)
-}
-
-// end carries out ends: connections here stop first, then the store deletes
-// and tells, then connections here close, whatever the store said.
-func (m *Manager) end(ctx context.Context, f *family, ends []End) (Result, error) {
-	r := Result{ClosedHere: m.gate(f, ends)}
-	dctx, cancel := m.deadline(ctx)
-	defer cancel()
-	err := m.store.Delete(dctx, &f.Family, ends...)
-	r.StoreOK = err == nil
-	r.ClosedHere += m.shut(ends)
-	last := ""
-	if len(ends) > 0 {
-		last = ends[len(ends)-1].Notice
-	}
-	r.NodesAcked, r.NodesExpected = m.ends.Acks(ctx, last)
-	if err != nil {
-		return r, fmt.Errorf("end %d sessions: %w", len(ends), err)
-	}
-	m.stats.ended.Add(uint64(len(ends)))
-	return r, nil
-}
-
-// gate gives the ends their notices and stops the connections of this node. It
-// returns how many.
-func (m *Manager) gate(f *family, ends []End) (n int) {
-	for i := range ends {
-		e := &ends[i]
-		text := notice.Notice{Kind: notice.Session, Root: f.root.Name, ID: e.ID}
-		if e.Namespace != "" {
-			text.Kind, text.Namespace, text.Below = notice.Namespace, e.Namespace, e.Generation+1
-		}
-		e.Notice = text.String()
-		n += m.ends.Gate(e.Notice)
-	}
-	return n
-}
-
-// shut closes the connections that gate stopped, when the store was asked to
-// end their sessions. It returns how many more it stopped: one may have been
-// opened between gate and the deletion, and the notice may take a moment to
-// come back.
-func (m *Manager) shut(ends []End) (n int) {
-	for _, e := range ends {
-		n += m.ends.Gate(e.Notice)
-		m.ends.Close(e.Notice)
-	}
-	return n
+	return p.sc.m.end(ctx, p.f, []End{{ID: id, User: user}}, WhyLogout, user)
 }
 
 func (p *part) endNamespace(ctx context.Context, name string) (Result, error) {
@@ -230,7 +165,7 @@ func (p *part) endNamespace(ctx context.Context, name string) (Result, error) {
 		}
 		ends = append(ends, End{ID: p.cred.ID, User: p.state.User, Namespace: n, Generation: generation})
 	}
-	r, err := p.sc.m.end(ctx, p.f, ends)
+	r, err := p.sc.m.end(ctx, p.f, ends, WhyLogout, p.state.User)
 	for _, e := range ends {
 		s := p.opened(e.Namespace)
 		if s == nil {

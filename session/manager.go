@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -18,6 +19,24 @@ type Options struct {
 	//
 	// Defaults to nil: there are no connections to close.
 	Ends Ender
+
+	// Events gets what happens to sessions, for an audit log.
+	//
+	// Defaults to nil: nobody.
+	Events Events
+
+	// Address returns the address of a request's client, for the user's list of
+	// sessions, which keeps its network: 24 bits of an IPv4 address, 48 of an
+	// IPv6 one. An invalid one is not known.
+	//
+	// Defaults to nil: addresses are not known.
+	Address func(*http.Request) netip.Addr
+
+	// Codec, when not nil, turns values into what the store keeps, and back.
+	// *seal.Codec encrypts and compresses.
+	//
+	// Defaults to nil: JSON text.
+	Codec Codec
 
 	// Timeout bounds each operation of the store.
 	//
@@ -46,13 +65,24 @@ type Ender interface {
 	Acks(ctx context.Context, notice string) (acked, expected int)
 }
 
+// Expecting is an [Ender] that closes the connections of a session when its time
+// is over. *hub.Hub is one.
+type Expecting interface {
+	// Expect says that a session now ends after left, if nothing slides it.
+	Expect(root, id string, left time.Duration)
+}
+
 // Manager creates, loads, saves and ends sessions.
 type Manager struct {
 	registry *prefixes.Registry
 	store    Store
 	ends     Ender
+	events   Events
+	address  func(*http.Request) netip.Addr
+	codec    Codec
 	timeout  time.Duration
 	instant  bool // the store waits for nothing, so it needs no timeout
+	tells    bool // the store tells of sessions that expire
 	log      *slog.Logger
 	families []*family          // in the registry's order
 	spaces   map[string]*family // by the name of each namespace
@@ -73,6 +103,9 @@ func New(reg *prefixes.Registry, store Store, o Options) *Manager {
 		registry: reg,
 		store:    store,
 		ends:     o.Ends,
+		events:   o.Events,
+		address:  o.Address,
+		codec:    o.Codec,
 		timeout:  o.Timeout,
 		log:      o.Logger,
 		spaces:   make(map[string]*family),
@@ -104,6 +137,10 @@ func New(reg *prefixes.Registry, store Store, o Options) *Manager {
 		}
 		m.families = append(m.families, f)
 	}
+	if s, ok := store.(interface{ OnExpired(func(string, State)) }); ok {
+		m.tells = true
+		s.OnExpired(func(root string, s State) { m.tellExpired(context.Background(), root, s.ID, s.User) })
+	}
 	return m
 }
 
@@ -126,51 +163,18 @@ func (m *Manager) family(root string) (*family, error) {
 	return nil, fmt.Errorf("session: %q is not a root namespace", root)
 }
 
-// Sessions returns the living sessions of a user below root ("": the first
-// root), oldest listing first. Two round trips. What the index lists in vain is
-// taken out of it, unless it is so young that its login may still be under way.
-func (m *Manager) Sessions(ctx context.Context, root, user string) ([]State, error) {
-	f, err := m.family(root)
-	if err != nil {
-		return nil, err
+// ClearExpired frees what has expired, and returns how many sessions. A store
+// that expires by itself, as Redis does, has nothing to do. The [MemoryStore]
+// need not be asked, since every write frees a little; a program that reads much
+// and writes seldom may do so from time to time.
+func (m *Manager) ClearExpired(ctx context.Context) (int, error) {
+	s, ok := m.store.(interface {
+		ClearExpired(context.Context) (int, error)
+	})
+	if !ok {
+		return 0, nil
 	}
-	ctx, cancel := m.deadline(ctx)
-	defer cancel()
-	listed, err := m.store.Listed(ctx, &f.Family, user)
-	if err != nil {
-		return nil, fmt.Errorf("list sessions: %w", err)
-	}
-	return m.owned(ctx, f, user, listed)
-}
-
-// owned returns the states of those listed ids that live and are the user's.
-func (m *Manager) owned(ctx context.Context, f *family, user string, listed []Listing) ([]State, error) {
-	ids := make([]string, len(listed))
-	for i, l := range listed {
-		ids[i] = l.ID
-	}
-	states, err := m.store.Check(ctx, &f.Family, ids)
-	if err != nil {
-		return nil, fmt.Errorf("check sessions: %w", err)
-	}
-	var (
-		owned []State
-		vain  []string
-	)
-	for i, s := range states {
-		switch {
-		case s != nil && s.User == user:
-			owned = append(owned, *s)
-		case listed[i].Age > time.Minute:
-			vain = append(vain, ids[i])
-		}
-	}
-	if len(vain) > 0 {
-		if err := m.store.Unlist(ctx, &f.Family, user, vain); err != nil {
-			m.log.Warn("tidy the list of a user's sessions", "error", err)
-		}
-	}
-	return owned, nil
+	return s.ClearExpired(ctx)
 }
 
 // Check reports the state of sessions to a hub: whether each id lives, the
@@ -189,6 +193,7 @@ func (m *Manager) Check(ctx context.Context, root string, ids []string,
 	}
 	for i, s := range states {
 		if s == nil {
+			m.gone(ctx, f, ids[i])
 			report(ids[i], false, 0, 0, nil)
 			continue
 		}
@@ -198,6 +203,19 @@ func (m *Manager) Check(ctx context.Context, root string, ids []string,
 		report(s.ID, true, s.Epoch, s.Left, generations(s))
 	}
 	return nil
+}
+
+// gone notices that a session with open connections ended by time: its end was
+// not told, and the deadline that was known here has passed.
+func (m *Manager) gone(ctx context.Context, f *family, id string) {
+	l := m.lives.get(f.root.Name, id)
+	if l == nil || m.tells {
+		return
+	}
+	snap := l.snap.Load()
+	if snap != nil && time.Since(snap.at) >= snap.Left && !l.expired.Swap(true) {
+		m.tellExpired(ctx, f.root.Name, id, snap.User)
+	}
 }
 
 func generations(s *State) map[string]uint64 {
@@ -223,24 +241,26 @@ type Stats struct {
 	Created   uint64 // sessions
 	Logins    uint64
 	Ended     uint64 // by logout, not by time
+	Expired   uint64 // as [EventExpired] says
 	Saves     uint64
 	Refused   uint64 // saves of sessions, or of namespaces, that had ended or were logged in anew
 	Malformed uint64 // cookies of a wrong form, or sent twice
 	Unknown   uint64 // ids that do not exist: expired, or made up
 	Unfit     uint64 // secrets that do not fit a living session
+	Corrupt   uint64 // times that values could not be decoded
 }
 
 type counters struct {
-	created, logins, ended, saves, refused, malformed, unknown, unfit atomic.Uint64
+	created, logins, ended, expired, saves, refused, malformed, unknown, unfit, corrupt atomic.Uint64
 }
 
 // Stats returns the counts of m.
 func (m *Manager) Stats() Stats {
 	c := &m.stats
 	return Stats{
-		Created: c.created.Load(), Logins: c.logins.Load(), Ended: c.ended.Load(),
+		Created: c.created.Load(), Logins: c.logins.Load(), Ended: c.ended.Load(), Expired: c.expired.Load(),
 		Saves: c.saves.Load(), Refused: c.refused.Load(), Malformed: c.malformed.Load(),
-		Unknown: c.unknown.Load(), Unfit: c.unfit.Load(),
+		Unknown: c.unknown.Load(), Unfit: c.unfit.Load(), Corrupt: c.corrupt.Load(),
 	}
 }
 

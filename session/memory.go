@@ -2,8 +2,6 @@ package session
 
 import (
 	"context"
-	"sync"
-	"time"
 )
 
 // MemoryStore is a [Store] in the memory of this process: the embedded
@@ -11,13 +9,17 @@ import (
 // process. The zero value works. A MemoryStore must not be copied after its
 // first use.
 //
-// One lock makes each operation atomic, and is held for well under a
-// microsecond by a load, and for the copy of one namespace's values by a save.
-// Nothing waits for anything else, so contexts are not looked at and
-// [ErrUnavailable] and [ErrUserEnded] are never returned. Time is [time.Now].
+// Each operation is one step, and so is each end of [MemoryStore.Delete] and
+// each id of [MemoryStore.Check]. A lock is held for a step; there are 64 for
+// each root, by id, and one for the index of users. What is done with one held
+// does not grow with the number of sessions: a load looks its record up, a save
+// also copies one namespace's values. Contexts are not looked at but by
+// [MemoryStore.ClearExpired], and [ErrUnavailable] and [ErrUserEnded] are never
+// returned. Time is [time.Now].
 //
-// It starts no goroutine. What has expired is gone for every operation at
-// once; its memory comes back a few records with each write.
+// It starts no goroutine. What has expired is gone for every operation at once;
+// its memory comes back a few sessions with each write, at the earliest 15 s
+// later, or with [MemoryStore.ClearExpired]. Reads free only what they ask for.
 //
 // All methods may be called from any goroutine.
 type MemoryStore struct {
@@ -29,14 +31,17 @@ type MemoryStore struct {
 	// Defaults to nil: notices go nowhere.
 	Deliver func(notice string)
 
-	mu      sync.Mutex // guards the following fields
-	records map[recordKey]*record
-	all     []*record // the same, in the order in which they are swept
-	hand    int       // the sweep has come down to here in all
-	index   userIndex
-	ops     opMemory
+	// Ready is of how many sessions the store keeps the answer to a load, those
+	// that were asked for last, so that their next load makes nothing. Each
+	// takes about 1.1 KiB for two namespaces and five values, twice what the
+	// session itself takes; the load of another session makes it in about a
+	// microsecond more. It must not be changed after the first use of the store.
+	//
+	// Defaults to 16,384.
+	Ready int
 
-	replaced map[recordKey]time.Time // until when the sessions are recognised that a login replaced
+	onExpired func(root string, st State)
+	roots     roots
 }
 
 var _ Store = (*MemoryStore)(nil)
@@ -45,15 +50,32 @@ var _ Store = (*MemoryStore)(nil)
 type MemoryStats struct {
 	Sessions int // records, with those that expired and were not swept yet
 	Users    int // users in the index
-	Ops      int // saves that are remembered, with those not swept yet
+	Ops      int // saves that are remembered beside the last one of each session, with those not forgotten yet
 }
 
-// Stats returns how much the store keeps at the moment.
+// Stats returns how much the store keeps at the moment. It takes one lock after
+// the other.
 func (s *MemoryStore) Stats() MemoryStats {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return MemoryStats{Sessions: len(s.all), Users: len(s.index.users), Ops: len(s.ops.until)}
+	var st MemoryStats
+	for _, m := range s.roots.all() {
+		st.Users += m.index.len()
+		for i := range m.shards {
+			v := s.enter(m, m.family, &m.shards[i])
+			st.Sessions += len(v.shard.records)
+			st.Ops += v.shard.ops.len()
+			v.leave()
+		}
+	}
+	return st
 }
+
+// OnExpired sets what is told of each session that expired, with its last
+// state: not of one that [MemoryStore.Delete] ended. It is told by the operation
+// that finds it, so at the latest some time after, as writes come or
+// [MemoryStore.ClearExpired] is called; once, on the goroutine of that
+// operation, when the session is gone, and with no lock held: it may use the
+// store. OnExpired must be called before the first use of the store.
+func (s *MemoryStore) OnExpired(fn func(root string, st State)) { s.onExpired = fn }
 
 // Create implements [Store]. Listing and creating are one step here, so the
 // user's generation cannot change in between.
@@ -63,80 +85,83 @@ func (s *MemoryStore) Create(ctx context.Context, f *Family, c Create) (Record, 
 			return Record{}, err
 		}
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := time.Now()
-	if r := s.living(f, c.ID, now); r != nil {
-		if c.Nonce == "" || r.nonce != c.Nonce {
+	v := s.visit(f, c.ID)
+	defer v.leave()
+	nonce := v.nonce(c.Nonce)
+	if r := v.living(c.ID); r != nil {
+		if nonce == 0 || r.nonce != nonce {
 			return Record{}, ErrExists
 		}
-		return r.whole(f, now), nil
+		return v.whole(r), nil
 	}
-	r := newRecord(f, c, now)
-	changes, err := r.work(f, c.Deltas)
+	r := newRecord(c, v.now)
+	r.nonce = nonce
+	changes, err := r.work(f, c.Deltas, v.changes[:0])
 	if err != nil {
 		return Record{}, err
 	}
-	r.apply(f, changes, now)
-	s.insert(r)
-	if r.user != "" {
-		s.index.add(r.owner(), c.ID, now)
-	}
-	s.sweep(now)
-	return r.whole(f, now), nil
+	r.setPolicy(c.Terms, c.Expiry, v.root.clock)
+	r.start(f, v.now)
+	r.apply(f, changes, v.now)
+	v.insert(r)
+	rec := v.whole(r)
+	v.written(r)
+	return rec, nil
 }
 
 // Load implements [Store].
 func (s *MemoryStore) Load(_ context.Context, f *Family, id string, l Load) (Record, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := time.Now()
-	r := s.living(f, id, now)
+	v := s.visit(f, id)
+	defer v.leave()
+	r := v.living(id)
 	if r == nil {
-		if l.Hash != "" && now.Before(s.replaced[recordKey{f.Root().Name, id}]) {
+		if l.Hash != "" && v.shard.replaced.has(id, v.now) {
 			return Record{Match: MatchElevated}, nil
 		}
 		return Record{}, ErrNotFound
 	}
 	match := MatchCurrent
 	if l.Hash != "" {
-		match = r.recognise(l.Hash, now)
+		match = r.recognise(l.Hash, v.now)
 	}
 	if match != MatchCurrent && match != MatchRenewed {
 		return Record{Match: match}, nil
 	}
-	r.slide(f, l.Slide, now)
-	rec := r.whole(f, now)
+	r.slide(f, l.Slide, v.now)
+	rec := v.whole(r)
 	rec.Match = match
 	return rec, nil
 }
 
 // Save implements [Store].
-func (s *MemoryStore) Save(_ context.Context, f *Family, id string, v Save) (Record, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := time.Now()
-	r := s.living(f, id, now)
+func (s *MemoryStore) Save(_ context.Context, f *Family, id string, c Save) (Record, error) {
+	v := s.visit(f, id)
+	defer v.leave()
+	r := v.living(id)
 	if r == nil {
 		return Record{}, ErrEnded
 	}
-	op := opKey{r.key, v.Op}
-	if s.ops.has(op, now) {
-		return r.present(f, v.Deltas, now), nil
+	if v.did(r, c.Op) {
+		return v.present(r, c.Deltas), nil
 	}
-	if r.epoch != v.Epoch {
+	if r.epoch != c.Epoch {
 		return Record{}, ErrRenewed
 	}
-	changes, err := r.work(f, v.Deltas)
+	changes, err := r.work(f, c.Deltas, v.changes[:0])
 	if err != nil {
-		return r.refusal(f, v.Deltas, err, now)
+		return v.refusal(r, c.Deltas, err)
 	}
-	r.slide(f, v.Slide, now) // before apply: what it begins does not count yet
-	others := r.apply(f, changes, now)
-	r.renew(v.Renew.Old, v.Renew.New, now)
-	s.ops.add(op, now)
-	s.sweep(now)
-	return Record{State: r.state(f, now), Match: MatchCurrent, Values: others}, nil
+	if c.Expiry != nil {
+		r.setPolicy(r.terms(), *c.Expiry, v.root.clock)
+		c.Slide = SlideAlways
+	}
+	r.slide(f, c.Slide, v.now) // before apply: what it begins does not count yet
+	others := r.apply(f, changes, v.now)
+	v.renew(r, c.Renew.Old, c.Renew.New)
+	rec := Record{State: v.state(r), Match: MatchCurrent, Values: others}
+	v.remember(r, c.Op)
+	v.written(r)
+	return rec, nil
 }
 
 // Login implements [Store]. As in [MemoryStore.Create], the index is kept in
@@ -152,74 +177,29 @@ func (s *MemoryStore) Login(_ context.Context, f *Family, id string, l Elevation
 // login is Login without the notice. It reports whether the login was carried
 // out now, and not by an earlier try.
 func (s *MemoryStore) login(f *Family, id string, l Elevation) (_ Record, done bool, _ error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := time.Now()
-	r := s.living(f, id, now)
+	v := s.visit(f, id)
+	defer v.leave()
+	r := v.living(id)
 	if r == nil {
 		return Record{}, false, ErrEnded
 	}
-	op := opKey{r.key, l.Op}
-	if s.ops.has(op, now) || r.epoch == l.Epoch+1 && r.hash.equal(l.Hash) {
-		return r.present(f, l.Deltas, now), false, nil
+	if v.did(r, l.Op) || r.epoch == l.Epoch+1 && r.hash().equal(l.Hash) {
+		return v.present(r, l.Deltas), false, nil
 	}
 	if r.epoch != l.Epoch {
 		return Record{}, false, ErrRenewed
 	}
-	changes, err := r.work(f, l.Deltas)
+	changes, err := r.work(f, l.Deltas, v.changes[:0])
 	if err != nil {
-		rec, err := r.refusal(f, l.Deltas, err, now)
+		rec, err := v.refusal(r, l.Deltas, err)
 		return rec, false, err
 	}
-	s.index.remove(r.owner(), id)
-	r.elevate(f, l, now)
-	if r.user != "" {
-		s.index.add(r.owner(), id, now)
-	}
-	others := r.apply(f, changes, now)
-	s.ops.add(op, now)
-	s.sweep(now)
-	return Record{State: r.state(f, now), Match: MatchCurrent, Values: others}, true, nil
-}
-
-// Delete implements [Store].
-func (s *MemoryStore) Delete(_ context.Context, f *Family, ends ...End) error {
-	for _, e := range ends {
-		if e.Namespace != "" && !f.has(e.Namespace) {
-			return f.unknown(e.Namespace)
-		}
-	}
-	for _, notice := range s.end(f, ends) {
-		s.deliver(notice)
-	}
-	return nil
-}
-
-// end carries ends out and returns the notices to deliver: all but those of
-// sessions that are somebody else's.
-func (s *MemoryStore) end(f *Family, ends []End) []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := time.Now()
-	notices := make([]string, 0, len(ends))
-	for _, e := range ends {
-		r := s.living(f, e.ID, now)
-		switch {
-		case r == nil:
-		case e.User != "" && r.user != e.User:
-			continue
-		case e.Namespace == "":
-			s.remove(r)
-			if e.Replaced {
-				s.replace(r.key, now)
-			}
-		default:
-			r.endNamespace(e.Namespace, e.Generation)
-		}
-		notices = append(notices, e.Notice)
-	}
-	s.sweep(now)
-	return notices
+	v.elevate(r, l)
+	others := r.apply(f, changes, v.now)
+	rec := Record{State: v.state(r), Match: MatchCurrent, Values: others}
+	v.remember(r, l.Op)
+	v.written(r)
+	return rec, true, nil
 }
 
 // Check implements [Store]. It lets others in between two ids.
@@ -233,43 +213,12 @@ func (s *MemoryStore) Check(_ context.Context, f *Family, ids []string) ([]*Stat
 
 // state returns the state of id, nil when it does not live.
 func (s *MemoryStore) state(f *Family, id string) *State {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := time.Now()
-	r := s.living(f, id, now)
+	v := s.visit(f, id)
+	defer v.leave()
+	r := v.living(id)
 	if r == nil {
 		return nil
 	}
-	st := r.state(f, now)
+	st := v.state(r)
 	return &st
-}
-
-// Listed implements [Store].
-func (s *MemoryStore) Listed(_ context.Context, f *Family, user string) ([]Listing, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.index.list(userKey{f.Root().Name, user}, time.Now()), nil
-}
-
-// Raise implements [Store]. A login is one step under the lock: either it was
-// listed before and is in the answer, or it begins after the raise and is a
-// new one. None can be in progress, so there is no generation to keep.
-func (s *MemoryStore) Raise(ctx context.Context, f *Family, user string) ([]Listing, error) {
-	return s.Listed(ctx, f, user)
-}
-
-// Unlist implements [Store].
-func (s *MemoryStore) Unlist(_ context.Context, f *Family, user string, ids []string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, id := range ids {
-		s.index.remove(userKey{f.Root().Name, user}, id)
-	}
-	return nil
-}
-
-func (s *MemoryStore) deliver(notice string) {
-	if s.Deliver != nil {
-		s.Deliver(notice)
-	}
 }

@@ -3,64 +3,62 @@ package session
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"math"
+	"slices"
 	"strconv"
-	"time"
 )
 
 // outcome is a delta worked out and not applied yet.
 type outcome struct {
-	space  Space
+	space  *Space
 	stale  bool // somebody else wrote since the delta's version
-	values map[string]string
-	size   int
+	values pack
 }
 
 // work works deltas out, in the family's order, and applies none: the whole
-// save is refused when one is.
-func (r *record) work(f *Family, deltas map[string]Delta) ([]outcome, error) {
-	for name := range deltas {
+// save is refused when one is. It appends to changes.
+func (r *record) work(f *Family, deltas map[string]Delta, changes []outcome) ([]outcome, error) {
+	if len(deltas) == 0 {
+		return nil, nil
+	}
+	for name, d := range deltas {
 		if !f.has(name) {
 			return nil, f.unknown(name)
 		}
-	}
-	for name, d := range deltas {
-		if r.space(name).generation != d.Generation {
+		if r.space(f, name).generation != d.Generation {
 			return nil, fmt.Errorf("%w: %s", ErrNamespaceEnded, name)
 		}
 	}
-	changes := make([]outcome, 0, len(deltas))
-	for _, s := range f.Spaces {
+	for i := range f.Spaces {
+		s := &f.Spaces[i]
 		d, ok := deltas[s.Name]
 		if !ok {
 			continue
 		}
-		p := r.space(s.Name)
-		c := outcome{space: s, stale: p.version != d.Version}
-		if err := c.work(p, d); err != nil {
+		p := r.space(f, s.Name)
+		values, err := d.work(p.values)
+		if err != nil {
 			return nil, fmt.Errorf("%w in %s", err, s.Name)
 		}
-		changes = append(changes, c)
+		changes = append(changes, outcome{space: s, stale: p.version != d.Version, values: values})
 	}
 	return changes, nil
 }
 
 // apply applies changes and returns the values of the namespaces in which
 // somebody else had written.
-func (r *record) apply(f *Family, changes []outcome, now time.Time) map[string]map[string]string {
+func (r *record) apply(f *Family, changes []outcome, now instant) map[string]map[string]string {
 	var others map[string]map[string]string
 	for _, c := range changes {
-		r.begin(f, c.space, now)
-		p := r.space(c.space.Name)
-		p.values, p.size = c.values, c.size
+		p := r.grown(f, c.space.Name)
+		r.begin(f, *c.space, now)
+		p.values = c.values
 		p.version++
-		r.values = nil
 		if c.stale {
 			if others == nil {
 				others = make(map[string]map[string]string)
 			}
-			others[p.name] = p.values
+			others[c.space.Name] = p.unpack()
 		}
 	}
 	return others
@@ -68,107 +66,115 @@ func (r *record) apply(f *Family, changes []outcome, now time.Time) map[string]m
 
 // refusal is the answer to a save that err refuses: after a conflict the
 // caller learns what is there.
-func (r *record) refusal(f *Family, deltas map[string]Delta, err error, now time.Time) (Record, error) {
+func (v *visit) refusal(r *record, deltas map[string]Delta, err error) (Record, error) {
 	if errors.Is(err, ErrConflict) {
-		return r.present(f, deltas, now), err
+		return v.present(r, deltas), err
 	}
 	return Record{}, err
 }
 
-// work works one delta out on a copy of the values.
-func (c *outcome) work(p *space, d Delta) error {
-	if d.Clear || p.values == nil {
-		c.values = make(map[string]string, len(d.Set)+len(d.Add)+len(d.Swap))
-	} else {
-		c.values, c.size = maps.Clone(p.values), p.size
+// work returns values with the delta applied. It goes once through them, and
+// through those before a key for each [Delta.Add] and [Delta.Swap].
+func (d *Delta) work(old pack) (pack, error) {
+	if d.Clear {
+		old = ""
 	}
-	for _, k := range d.Delete {
-		c.remove(k)
+	var buf [512]byte // most namespaces fit, and only the result is on the heap
+	text := buf[:0]
+	var t tally
+	for p := old; len(p) > 0; {
+		k, rest := p.cut()
+		v, rest := rest.cut()
+		if !d.names(k) {
+			text = append(text, p[:len(p)-len(rest)]...)
+			t.count(k, v)
+		}
+		p = rest
 	}
 	for k, v := range d.Set {
-		c.put(k, v)
+		text = appendText(appendText(text, k), v)
+		t.count(k, v)
 	}
 	for k, n := range d.Add {
-		if err := c.add(k, n); err != nil {
-			return err
+		v, err := add(old, k, n)
+		if err != nil {
+			return "", err
 		}
+		text = appendText(appendText(text, k), v)
+		t.count(k, v)
 	}
 	for k, s := range d.Swap {
-		if err := c.swap(k, s); err != nil {
-			return err
+		v, ok := old.get(k)
+		if ok != (s.Old != nil) || ok && v != *s.Old {
+			return "", fmt.Errorf("%w: %.40q", ErrConflict, k)
+		}
+		if s.New != nil {
+			text = appendText(appendText(text, k), *s.New)
+			t.count(k, *s.New)
 		}
 	}
-	return c.check(d)
-}
-
-func (c *outcome) remove(key string) {
-	if old, ok := c.values[key]; ok {
-		c.size -= len(key) + len(old)
-		delete(c.values, key)
+	if err := t.check(); err != nil {
+		return "", err
 	}
+	return pack(text), nil
 }
 
-func (c *outcome) put(key, value string) {
-	c.remove(key)
-	c.values[key] = value
-	c.size += len(key) + len(value)
+// names reports whether the delta says what becomes of a key.
+func (d *Delta) names(key string) bool {
+	if _, ok := d.Set[key]; ok {
+		return true
+	}
+	if _, ok := d.Add[key]; ok {
+		return true
+	}
+	if _, ok := d.Swap[key]; ok {
+		return true
+	}
+	return slices.Contains(d.Delete, key)
 }
 
 // add adds n to a JSON integer. The text must be the one that adding writes,
 // as Redis' HINCRBY wants it too: "1.0", "1e3" and "-0" are other types.
-func (c *outcome) add(key string, n int64) error {
+func add(values pack, key string, n int64) (string, error) {
 	var old int64
-	if text, ok := c.values[key]; ok {
+	if text, ok := values.get(key); ok {
 		var err error
 		old, err = strconv.ParseInt(text, 10, 64)
 		if err != nil || strconv.FormatInt(old, 10) != text {
-			return fmt.Errorf("%w: add to %.40q", ErrType, key)
+			return "", fmt.Errorf("%w: add to %.40q", ErrType, key)
 		}
 	}
 	if n > 0 && old > math.MaxInt64-n || n < 0 && old < math.MinInt64-n {
-		return fmt.Errorf("%w: add to %.40q overflows", ErrLimit, key)
+		return "", fmt.Errorf("%w: add to %.40q overflows", ErrLimit, key)
 	}
-	c.put(key, strconv.FormatInt(old+n, 10))
-	return nil
+	return strconv.FormatInt(old+n, 10), nil
 }
 
-func (c *outcome) swap(key string, s Swap) error {
-	old, ok := c.values[key]
-	if ok != (s.Old != nil) || ok && old != *s.Old {
-		return fmt.Errorf("%w: %.40q", ErrConflict, key)
-	}
-	if s.New == nil {
-		c.remove(key)
-	} else {
-		c.put(key, *s.New)
-	}
-	return nil
+// tally counts the values of a namespace against the limits.
+type tally struct {
+	n, size int    // how many, and the bytes of keys and values
+	tooLong bool   // one is
+	long    string // its key
 }
 
-// check holds the outcome against the limits. Only what d wrote can be a
-// value that is too long.
-func (c *outcome) check(d Delta) error {
-	for k, v := range d.Set {
-		if len(v) > MaxValueBytes {
-			return tooLong(k)
-		}
+func (t *tally) count(key, value string) {
+	t.n++
+	t.size += len(key) + len(value)
+	if len(value) > MaxValueBytes {
+		t.long, t.tooLong = key, true
 	}
-	for k, s := range d.Swap {
-		if s.New != nil && len(*s.New) > MaxValueBytes {
-			return tooLong(k)
-		}
-	}
+}
+
+func (t *tally) check() error {
 	switch {
-	case len(c.values) > MaxValues:
-		return fmt.Errorf("%w: %d values of %d", ErrLimit, len(c.values), MaxValues)
-	case c.size > MaxBytes:
-		return fmt.Errorf("%w: %d bytes of %d", ErrLimit, c.size, MaxBytes)
+	case t.tooLong:
+		return fmt.Errorf("%w: value of %.40q is over %d bytes", ErrLimit, t.long, MaxValueBytes)
+	case t.n > MaxValues:
+		return fmt.Errorf("%w: %d values of %d", ErrLimit, t.n, MaxValues)
+	case t.size > MaxBytes:
+		return fmt.Errorf("%w: %d bytes of %d", ErrLimit, t.size, MaxBytes)
 	}
 	return nil
-}
-
-func tooLong(key string) error {
-	return fmt.Errorf("%w: value of %.40q is over %d bytes", ErrLimit, key, MaxValueBytes)
 }
 
 // has reports whether a namespace is of the family.

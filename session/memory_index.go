@@ -1,59 +1,152 @@
 package session
 
 import (
-	"cmp"
-	"maps"
-	"slices"
+	"context"
+	"strings"
+	"sync"
 	"time"
 )
 
-// userIndex keeps which sessions a user has, for a [MemoryStore], whose lock
-// guards it. An entry goes with its record.
+// userIndex keeps which sessions a user has below one root, for a
+// [MemoryStore]. An entry goes with its record. Its lock is taken with that of
+// a shard held, never the other way round, and by no load and no save but
+// those that renew a secret.
 type userIndex struct {
-	users map[userKey]map[string]listing
-	last  uint64
+	mu    sync.Mutex         // guards the following field, and each record's listing
+	users map[string]*record // the one that was listed first, in a ring with the user's others
 }
 
-// userKey names a user of one family.
-type userKey struct{ root, user string }
-
-// listing is when an id was listed. The number orders those of one moment.
+// listing is a record's place in its user's ring.
 type listing struct {
-	number uint64
-	at     time.Time
+	older, newer *record
+	at           instant // 0: not listed
 }
 
-// add lists id anew.
-func (x *userIndex) add(k userKey, id string, now time.Time) {
-	if x.users == nil {
-		x.users = make(map[userKey]map[string]listing)
-	}
-	ids := x.users[k]
-	if ids == nil {
-		ids = make(map[string]listing)
-		x.users[k] = ids
-	}
-	x.last++
-	ids[id] = listing{x.last, now}
+// relist takes a record out of its user's list, gives it other labels, and
+// lists it at the user that these have, all in one step: whoever asks for a
+// user's sessions finds it at one of the two.
+func (x *userIndex) relist(r *record, l pack, now instant) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.unlink(r)
+	r.labels = l
+	x.link(r, now)
 }
 
-func (x *userIndex) remove(k userKey, id string) {
-	ids := x.users[k]
-	delete(ids, id)
-	if len(ids) == 0 {
-		delete(x.users, k)
+// relabel gives a record other labels with the same user.
+func (x *userIndex) relabel(r *record, l pack) {
+	x.mu.Lock() // list reads the labels of others' records
+	defer x.mu.Unlock()
+	r.labels = l
+}
+
+func (x *userIndex) add(r *record, now instant) {
+	if r.user() == "" {
+		return
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.link(r, now)
+}
+
+func (x *userIndex) remove(r *record) {
+	if r.user() == "" {
+		return
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.unlink(r)
+}
+
+func (x *userIndex) link(r *record, now instant) {
+	user := r.user()
+	if user == "" {
+		return
+	}
+	r.listing.at = now
+	oldest := x.users[user]
+	if oldest == nil {
+		if x.users == nil {
+			x.users = make(map[string]*record)
+		}
+		r.listing.older, r.listing.newer = r, r
+		x.users[strings.Clone(user)] = r // a key that keeps no labels alive
+		return
+	}
+	newest := oldest.listing.older
+	r.listing.older, r.listing.newer = newest, oldest
+	newest.listing.newer, oldest.listing.older = r, r
+}
+
+func (x *userIndex) unlink(r *record) {
+	if r.listing.at == 0 {
+		return
+	}
+	user := r.user()
+	older, newer := r.listing.older, r.listing.newer
+	r.listing = listing{}
+	if newer == r {
+		delete(x.users, user)
+		return
+	}
+	older.listing.newer, newer.listing.older = newer, older
+	if x.users[user] == r {
+		x.users[strings.Clone(user)] = newer
 	}
 }
 
 // list returns the listed ids, the oldest listing first.
-func (x *userIndex) list(k userKey, now time.Time) []Listing {
-	ids := x.users[k]
-	sorted := slices.SortedFunc(maps.Keys(ids), func(a, b string) int {
-		return cmp.Compare(ids[a].number, ids[b].number)
-	})
-	list := make([]Listing, len(sorted))
-	for i, id := range sorted {
-		list[i] = Listing{ID: id, Age: now.Sub(ids[id].at)}
+func (x *userIndex) list(user string, now instant) []Listing {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	oldest := x.users[user]
+	if oldest == nil {
+		return nil
 	}
-	return list
+	var list []Listing
+	for r := oldest; ; {
+		list = append(list, Listing{ID: r.id(), Age: now.sub(r.listing.at)})
+		if r = r.listing.newer; r == oldest {
+			return list
+		}
+	}
+}
+
+// len returns how many users have sessions.
+func (x *userIndex) len() int {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return len(x.users)
+}
+
+// Listed implements [Store].
+func (s *MemoryStore) Listed(_ context.Context, f *Family, user string) ([]Listing, error) {
+	m := s.roots.of(f)
+	return m.index.list(user, m.clock.instant(time.Now())), nil
+}
+
+// Raise implements [Store]. A login and its listing are one step: it holds the
+// lock of its session until both are done, and that of the index while it
+// lists. So either it was listed before and is in the answer, or it is listed
+// after the raise and is a new one, and whoever then ends the sessions of the
+// answer waits for its lock. None can be in progress, so there is no generation
+// to keep.
+func (s *MemoryStore) Raise(ctx context.Context, f *Family, user string) ([]Listing, error) {
+	return s.Listed(ctx, f, user)
+}
+
+// Unlist implements [Store].
+func (s *MemoryStore) Unlist(_ context.Context, f *Family, user string, ids []string) error {
+	for _, id := range ids {
+		s.unlist(f, user, id)
+	}
+	return nil
+}
+
+func (s *MemoryStore) unlist(f *Family, user, id string) {
+	v := s.visit(f, id)
+	defer v.leave()
+	if r := v.living(id); r != nil && r.user() == user {
+		v.root.index.remove(r)
+	}
 }

@@ -1,274 +1,232 @@
 package session
 
 import (
-	"cmp"
 	"crypto/subtle"
+	"strings"
 	"time"
 )
 
-// record is what a [MemoryStore] keeps of one session. The store's lock guards
-// it. Deadlines are absolute; a passed one is acted upon by whoever comes next.
+// record is what a [MemoryStore] keeps of one session. The lock of its shard
+// guards it. Deadlines are absolute; a passed one is acted upon by whoever
+// comes next.
 type record struct {
-	key    recordKey
-	place  int // in MemoryStore.all
-	nonce  string
-	hash   Hash
-	former former
-	epoch  uint64
-	user   string
-	device string
-	terms  Terms
+	labels    pack    // of [labels]. The index' lock is held too to change it
+	idle, end instant // without activity, and of the lifetime
+	policy    *policy // nil: the zero one, as for most
+	former    *former // nil: none, or over
+	answer    *answer // nil: none is kept
+	kept      int32   // the place of that in the shard's answers
 
-	created, seen, renewed time.Time
-	idle, end              time.Time // without activity, and in any case
+	children []child // those that ever began or ended
+	root     space
 
-	spaces []*space
+	epoch                                 uint64
+	created, seen, renewed, authenticated instant
+	done                                  done
+	nonce                                 uint64 // a checksum; 0 for none
 
-	// values is the answer to a load by the family valuesOf, until something
-	// is written. Callers share it.
-	values   map[string]map[string]string
-	valuesOf *Family
+	tread   tread
+	listing listing // guarded by the index' lock
 }
 
-// recordKey names a record: an id of one family opens nothing in another.
-type recordKey struct{ root, id string }
+// done is which operations were carried out lately: the last one, and until
+// when earlier ones may be among those that the shard remembers.
+type done struct {
+	op             uint64 // a checksum
+	until, earlier instant
+}
 
 // former is the hash before the current one.
 type former struct {
 	hash  Hash
-	kind  Match     // MatchRenewed or MatchElevated
-	until time.Time // zero: until the current one was seen, and RenewGrace
+	kind  Match   // MatchRenewed or MatchElevated
+	until instant // 0: until the current one was seen, and RenewGrace
 }
 
-// space is one namespace of a record.
+// space is one namespace of a record. It has begun when it was ever written.
 type space struct {
-	name                string
 	generation, version uint64
-	begun               bool
-	idle, end           time.Time         // zero for the root, which has the record's
-	values              map[string]string // never changed, but replaced
-	size                int               // bytes of keys and values
+	values              pack // keys and values in turn
+}
+
+func (p space) begun() bool { return p.version > 0 }
+
+// child is a namespace other than the root.
+type child struct {
+	name string
+	space
+	idle, end instant
 }
 
 // newRecord returns a record that has not begun any namespace.
-func newRecord(f *Family, c Create, now time.Time) *record {
+func newRecord(c Create, now instant) *record {
 	r := &record{
-		key:     recordKey{f.Root().Name, c.ID},
-		nonce:   c.Nonce,
-		hash:    c.Hash,
+		labels:  labels{c.ID, c.Hash, c.User, c.Device, c.Address}.pack(),
 		epoch:   1,
-		user:    c.User,
-		device:  c.Device,
-		terms:   c.Terms,
 		created: now,
 		renewed: now,
 	}
-	r.start(f, now)
+	if c.User != "" {
+		r.authenticated = now
+	}
 	return r
 }
 
-// owner is the key of the user's index.
-func (r *record) owner() userKey { return userKey{r.key.root, r.user} }
-
-// space returns the namespace called name, which may never have begun.
-func (r *record) space(name string) *space {
-	for _, p := range r.spaces {
-		if p.name == name {
-			return p
+// child returns a namespace that is not the root, nil for one that never began
+// or ended.
+func (r *record) child(name string) *child {
+	for i := range r.children {
+		if r.children[i].name == name {
+			return &r.children[i]
 		}
 	}
-	p := &space{name: name}
-	r.spaces = append(r.spaces, p)
-	return p
+	return nil
 }
 
-// timeouts returns those of a namespace. The record's terms stand for the
-// root's; a child without timeouts has the root's.
-func (r *record) timeouts(f *Family, s Space) (idle, life time.Duration) {
-	root := f.Root()
-	idle, life = cmp.Or(r.terms.Idle, root.Idle), cmp.Or(r.terms.Life, root.Life)
-	if s.Name == root.Name {
-		return idle, life
+// space returns a namespace of the family as it is.
+func (r *record) space(f *Family, name string) space {
+	if name == f.Root().Name {
+		return r.root
 	}
-	return cmp.Or(s.Idle, idle), cmp.Or(s.Life, life)
+	if c := r.child(name); c != nil {
+		return c.space
+	}
+	return space{}
+}
+
+// grown returns a namespace of the family to change, and forgets the answer
+// that was made of it.
+func (r *record) grown(f *Family, name string) *space {
+	r.answer.forget()
+	if name == f.Root().Name {
+		return &r.root
+	}
+	c := r.child(name)
+	if c == nil {
+		r.children = append(r.children, child{name: name})
+		c = &r.children[len(r.children)-1]
+	}
+	return &c.space
 }
 
 // deadline is the first moment at which the record is gone.
-func (r *record) deadline() time.Time { return earlier(r.idle, r.end) }
+func (r *record) deadline() instant { return min(r.idle, r.last()) }
+
+// last is the end of the lifetime, or of the expiry if that comes first.
+func (r *record) last() instant {
+	if r.policy == nil || r.policy.end == 0 {
+		return r.end
+	}
+	return min(r.end, r.policy.end)
+}
 
 // deadline is the first moment at which the namespace has ended.
-func (p *space) deadline(r *record) time.Time {
-	if p.end.IsZero() {
-		return r.deadline()
-	}
-	return earlier(earlier(p.idle, p.end), r.deadline())
-}
+func (c *child) deadline(r *record) instant { return min(c.idle, c.end, r.deadline()) }
 
 // start begins the lifetime of the record and of the namespaces that have
 // begun, and counts as activity.
-func (r *record) start(f *Family, now time.Time) {
+func (r *record) start(f *Family, now instant) {
 	_, life := r.timeouts(f, f.Root())
-	r.end = now.Add(life)
+	r.end = now.add(life)
 	for _, s := range f.Spaces[1:] {
-		if p := r.space(s.Name); p.begun {
+		if c := r.child(s.Name); c != nil && c.begun() {
 			_, life := r.timeouts(f, s)
-			p.end = now.Add(life)
+			c.end = now.add(life)
 		}
 	}
 	r.touch(f, now)
 }
 
 // slide counts as activity when s says so.
-func (r *record) slide(f *Family, s Slide, now time.Time) {
+func (r *record) slide(f *Family, s Slide, now instant) {
 	if s == SlideAlways || s == SlideDue && r.due(f, now) {
 		r.touch(f, now)
 	}
 }
 
 // due reports whether it is time for [SlideDue] to slide.
-func (r *record) due(f *Family, now time.Time) bool {
+func (r *record) due(f *Family, now instant) bool {
 	shortest, _ := r.timeouts(f, f.Root())
 	for _, s := range f.Spaces[1:] {
-		if r.space(s.Name).begun {
+		if c := r.child(s.Name); c != nil && c.begun() {
 			idle, _ := r.timeouts(f, s)
 			shortest = min(shortest, idle)
 		}
 	}
-	return now.Sub(r.seen) >= shortest/10
+	return now.sub(r.seen) >= shortest/10
 }
 
 // touch slides the deadlines of the record and of the namespaces that have
 // begun, all together.
-func (r *record) touch(f *Family, now time.Time) {
+func (r *record) touch(f *Family, now instant) {
+	r.answer.forgetSpaces()
 	idle, _ := r.timeouts(f, f.Root())
-	r.seen, r.idle = now, now.Add(idle)
+	r.seen, r.idle = now, now.add(idle)
 	for _, s := range f.Spaces[1:] {
-		if p := r.space(s.Name); p.begun {
+		if c := r.child(s.Name); c != nil && c.begun() {
 			idle, _ := r.timeouts(f, s)
-			p.idle = now.Add(idle)
+			c.idle = now.add(idle)
 		}
 	}
 }
 
-// begin gives the namespace its deadlines, if it has none yet.
-func (r *record) begin(f *Family, s Space, now time.Time) {
-	p := r.space(s.Name)
-	if p.begun {
-		return
-	}
-	p.begun = true
-	if s.Name != r.key.root {
+// begin gives a namespace that was not written yet its deadlines. The root has
+// the record's.
+func (r *record) begin(f *Family, s Space, now instant) {
+	if c := r.child(s.Name); c != nil && !c.begun() {
 		idle, life := r.timeouts(f, s)
-		p.idle, p.end = now.Add(idle), now.Add(life)
+		c.idle, c.end = now.add(idle), now.add(life)
 	}
 }
 
-// settle ends the namespaces whose deadlines have passed.
-func (r *record) settle(now time.Time) {
-	for _, p := range r.spaces {
-		if p.begun && !now.Before(p.deadline(r)) {
-			r.endNamespace(p.name, p.generation)
+// settle ends the namespaces whose deadlines have passed, and forgets a former
+// hash whose grace is over.
+func (r *record) settle(now instant) {
+	for i := range r.children {
+		if c := &r.children[i]; c.begun() && now >= c.deadline(r) {
+			c.space = space{generation: c.generation + 1}
+			r.answer.forget()
 		}
+	}
+	if r.former != nil && r.former.until != 0 && now >= r.former.until {
+		r.former = nil
 	}
 }
 
 // endNamespace ends the generations of a namespace up to last. One that is
 // past last already has nothing to do with this end, and keeps its values.
-func (r *record) endNamespace(name string, last uint64) {
-	p := r.space(name)
-	if p.generation <= last {
-		*p = space{name: name, generation: last + 1}
-		r.values = nil
+func (r *record) endNamespace(f *Family, name string, last uint64) {
+	if r.space(f, name).generation <= last {
+		*r.grown(f, name) = space{generation: last + 1}
 	}
 }
 
 // recognise says how a hash fits, and notes that the current one was seen.
-func (r *record) recognise(h Hash, now time.Time) Match {
-	current, previous := r.hash.equal(h), r.former.hash.equal(h)
-	waits := r.former.kind == MatchRenewed && r.former.until.IsZero()
+func (r *record) recognise(h Hash, now instant) Match {
+	current := r.hash().equal(h)
+	if r.former == nil {
+		if current {
+			return MatchCurrent
+		}
+		return MatchNone
+	}
+	previous := r.former.hash.equal(h)
 	switch {
 	case current:
-		if waits {
-			r.former.until = now.Add(RenewGrace)
+		if r.former.until == 0 {
+			r.former.until = now.add(RenewGrace)
 		}
 		return MatchCurrent
-	case previous && (waits || now.Before(r.former.until)):
+	case previous: // in its grace, or settle had forgotten it
 		return r.former.kind
 	}
 	return MatchNone
 }
 
-// renew replaces the hash, if it is still the one that the caller knows.
-func (r *record) renew(known, next Hash, now time.Time) {
-	if next == "" || !r.hash.equal(known) {
-		return
-	}
-	r.former = former{hash: known, kind: MatchRenewed}
-	r.hash, r.renewed = next, now
-}
-
-// elevate replaces the hash by that of a login and begins the lifetimes anew.
-func (r *record) elevate(f *Family, l Elevation, now time.Time) {
-	r.former = former{hash: r.hash, kind: MatchElevated, until: now.Add(ElevateGrace)}
-	r.hash, r.renewed = l.Hash, now
-	r.epoch++
-	r.user, r.device, r.terms = l.User, l.Device, l.Terms
-	r.start(f, now)
-}
-
-// state returns the state as of now.
-func (r *record) state(f *Family, now time.Time) State {
-	return State{
-		ID:      r.key.id,
-		Epoch:   r.epoch,
-		User:    r.user,
-		Device:  r.device,
-		Hash:    r.hash,
-		Created: r.created,
-		Seen:    r.seen,
-		Renewed: r.renewed,
-		Now:     now,
-		Left:    r.deadline().Sub(now),
-		Life:    r.end.Sub(now),
-		Terms:   r.terms,
-		Spaces:  r.states(f, now),
-	}
-}
-
-// states returns the state of each namespace of the family.
-func (r *record) states(f *Family, now time.Time) map[string]SpaceState {
-	m := make(map[string]SpaceState, len(f.Spaces))
-	for _, s := range f.Spaces {
-		p := r.space(s.Name)
-		st := SpaceState{Generation: p.generation, Version: p.version}
-		if p.begun {
-			st.Left = p.deadline(r).Sub(now)
-		}
-		m[s.Name] = st
-	}
-	return m
-}
-
-// present returns the record with the values, as they are, of the namespaces
-// that the deltas name.
-func (r *record) present(f *Family, deltas map[string]Delta, now time.Time) Record {
-	values := make(map[string]map[string]string, len(deltas))
-	for name := range deltas {
-		values[name] = r.space(name).values
-	}
-	return Record{State: r.state(f, now), Match: MatchCurrent, Values: values}
-}
-
-// whole returns the record with all values.
-func (r *record) whole(f *Family, now time.Time) Record {
-	if r.values == nil || r.valuesOf != f {
-		r.valuesOf = f
-		r.values = make(map[string]map[string]string, len(f.Spaces))
-		for _, s := range f.Spaces {
-			r.values[s.Name] = r.space(s.Name).values
-		}
-	}
-	return Record{State: r.state(f, now), Match: MatchCurrent, Values: r.values}
+// replace notes the current hash as a former one, of which a copy is kept that
+// keeps no other labels alive.
+func (r *record) replace(kind Match, until instant) {
+	r.former = &former{hash: Hash(strings.Clone(string(r.hash()))), kind: kind, until: until}
 }
 
 // equal compares in constant time.

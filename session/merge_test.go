@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/sessionhub/sessionhub/session"
@@ -33,6 +34,17 @@ var edits = []edit{
 		func(*int64, int64) *int64 { return nil }},
 }
 
+// byDefault is one that reads only, and promises nothing, where it finds a value
+// that was loaded. So it is tried where there is none.
+var byDefault = edit{"default",
+	func(s *session.Session, n int64) error { _, err := s.SetDefault("k", n); return err },
+	func(old *int64, n int64) *int64 {
+		if old != nil {
+			return old
+		}
+		return &n
+	}}
+
 func sum(old *int64, n int64) *int64 {
 	if old != nil {
 		n += *old
@@ -54,9 +66,10 @@ func TestSession_mergesLikeOneAfterTheOther(t *testing.T) {
 	for range 2000 {
 		b := newBrowser(t)
 		var start *int64
+		choice := append(slices.Clone(edits), byDefault)
 		b.set("main", "other", 1)
 		if rnd.IntN(3) > 0 {
-			start = sum(nil, 1000)
+			start, choice = sum(nil, 1000), edits
 			b.set("main", "k", *start)
 		}
 		h := b.hold()
@@ -70,7 +83,7 @@ func TestSession_mergesLikeOneAfterTheOther(t *testing.T) {
 		for i, sc := range scopes {
 			last = b.open(sc, "main")
 			for range 1 + rnd.IntN(3) {
-				s := step{edits[rnd.IntN(len(edits))], 1 + rnd.Int64N(50)}
+				s := step{choice[rnd.IntN(len(choice))], 1 + rnd.Int64N(50)}
 				steps[i] = append(steps[i], s)
 				story += fmt.Sprintf("; %d %s %d", i, s.name, s.n)
 				if err := s.do(last, s.n); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/sessionhub/sessionhub/prefixes"
 )
@@ -13,15 +14,20 @@ type part struct {
 	sc       *Scope
 	f        *family
 	cred     Credential // ID "" until there is a session
+	next     string     // the id that it will have then
 	cookie   cookieState
+	token    bool // the visitor has a token instead of a cookie, or will have
 	loaded   bool
 	unknown  bool // the cookie's id does not exist
 	match    Match
 	state    State
+	at       time.Time   // when state came, by this node's clock
 	sessions []*Session  // those that were asked for
 	room     [2]*Session // for the first of them
 	values   map[string]map[string]string
 	login    *login      // what the commit has to carry out
+	cycle    bool        // likewise
+	expiry   *Expiry     // likewise
 	previous *previously // the session that a login as somebody else ends
 	late     bool        // the cookie's secret was replaced by a login a moment ago
 	send     bool        // the credential's cookie goes out
@@ -42,11 +48,11 @@ func (p *part) load(ctx context.Context) error {
 	}
 	m := p.sc.m
 	if p.sc.hold != nil {
-		rec, err := p.sc.hold.read(ctx, p.sc.options)
+		rec, at, err := p.sc.hold.read(ctx, p.sc.options)
 		if err != nil {
 			return err
 		}
-		p.state, p.values, p.loaded = rec.State, rec.Values, true
+		p.state, p.at, p.values, p.loaded = rec.State, at, rec.Values, true
 		return nil
 	}
 	if p.cookie != cookieGood {
@@ -62,7 +68,7 @@ func (p *part) load(ctx context.Context) error {
 	rec, err := m.store.Load(tctx, &p.f.Family, p.cred.ID, Load{Hash: p.cred.secret.hash(), Slide: slide})
 	switch {
 	case errors.Is(err, ErrNotFound):
-		m.stats.unknown.Add(1)
+		m.unknown(ctx, p.cred)
 		p.unknown = true
 		p.cred = Credential{}
 	case err != nil:
@@ -75,13 +81,19 @@ func (p *part) load(ctx context.Context) error {
 		p.late = rec.Match == MatchElevated
 		p.cred = Credential{}
 	default:
-		p.state, p.values, p.match = rec.State, rec.Values, rec.Match
+		p.state, p.at, p.values, p.match = rec.State, time.Now(), rec.Values, rec.Match
 		if l := m.lives.get(p.f.root.Name, p.cred.ID); l != nil {
 			l.offer(&rec)
 		}
 	}
 	p.loaded = true
 	return nil
+}
+
+// unknown notes a credential of the right form whose session does not exist.
+func (m *Manager) unknown(ctx context.Context, c Credential) {
+	m.stats.unknown.Add(1)
+	m.tell(ctx, Event{Kind: EventUnknown, Root: c.Root, ID: c.ID})
 }
 
 // session returns the session of a namespace that was loaded.
@@ -113,6 +125,17 @@ func (p *part) opened(name string) *Session {
 	return nil
 }
 
+// id returns the id of the session that there is, or that there would be.
+func (p *part) id() string {
+	if p.cred.ID != "" {
+		return p.cred.ID
+	}
+	if p.next == "" {
+		p.next = newID()
+	}
+	return p.next
+}
+
 // empty is what a part becomes when its session is over, or was never there.
 func (p *part) empty() {
 	p.cred, p.state, p.values, p.match = Credential{}, State{}, nil, MatchNone
@@ -124,7 +147,7 @@ func (p *part) empty() {
 // vain reports whether the request's cookie is one that will never open
 // anything, and was looked at.
 func (p *part) vain() bool {
-	return p.loaded && p.cred.ID == "" && (p.unknown || p.cookie == cookieMalformed)
+	return p.loaded && !p.token && p.cred.ID == "" && (p.unknown || p.cookie == cookieMalformed)
 }
 
 // renewDue reports whether the secret is old enough to be replaced.

@@ -15,6 +15,7 @@ type Scope struct {
 	request *http.Request // of HTTP
 	hold    *Hold         // or of a message on this connection
 	options HoldOptions
+	tokens  *family // that a token may stand for
 
 	mu        sync.Mutex // guards the following fields, and those of parts and sessions
 	parts     []*part
@@ -189,10 +190,11 @@ func (sc *Scope) part(f *family) (*part, error) {
 		}
 		p.cred = sc.hold.cred
 	} else if sc.request != nil {
-		p.cred, p.cookie = readCookie(sc.request.Header, f)
-		if p.cookie == cookieMalformed || p.cookie == cookieTwice {
-			sc.m.stats.malformed.Add(1)
+		s, err := sc.m.show(sc.request, f, sc.tokens == f)
+		if err != nil {
+			return nil, err
 		}
+		p.cred, p.cookie, p.token = s.cred, s.state, s.token
 	}
 	if sc.parts == nil {
 		sc.parts = sc.room[:0]
@@ -211,13 +213,13 @@ func (sc *Scope) WriteHeader(h http.Header) {
 	for _, p := range sc.parts {
 		sent := true
 		switch {
-		case p.send && hasCookie(h, p.f.cookie.Name):
+		case p.send && (hasCookie(h, p.f.cookie.Name) || p.token && h.Get(TokenHeader) != ""):
 			// A connection that this response opens has renewed the secret.
 			p.send = false
 		case p.send:
-			setCookie(h, p.f, p.cred, p.state.Terms.Persistent, p.state.Life)
+			hand(h, p.f, p.cred, &p.state)
 			p.send = false
-		case p.end && p.cookie != cookieAbsent, p.vain() && !sc.dropped:
+		case p.end && p.cookie != cookieAbsent && !p.token, p.vain() && !sc.dropped:
 			clearCookie(h, p.f.cookie)
 		default:
 			sent = false
@@ -230,6 +232,9 @@ func (sc *Scope) WriteHeader(h http.Header) {
 		}
 		if sent || p.loaded {
 			vary(h, "Cookie")
+			if sc.tokens == p.f {
+				vary(h, "Authorization")
+			}
 		}
 		// What shows a session, or hands one out, is nobody else's to keep.
 		if sent || p.loaded && p.cred.ID != "" && h.Get("Cache-Control") == "" {
@@ -245,7 +250,7 @@ func (sc *Scope) Discard() {
 	sc.committed, sc.dropped = true, true
 	sc.waiting = nil
 	for _, p := range sc.parts {
-		p.login, p.previous = nil, nil
+		p.login, p.cycle, p.expiry, p.previous = nil, false, nil, nil
 		for _, s := range p.sessions {
 			s.drop()
 		}

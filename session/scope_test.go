@@ -526,7 +526,7 @@ func TestEndUser_endsAllButOne(t *testing.T) {
 	if err != nil || id != b.id() {
 		t.Errorf("ID = %q, %v", id, err)
 	}
-	r, err := b.m.EndUser(t.Context(), "", "alice", id)
+	r, err := b.m.EndUser(t.Context(), "", "alice", id, "admin")
 	if err != nil || r.ClosedHere != 1 || b.user() != "alice" || other.user() != "" {
 		t.Errorf("EndUser = %+v, %v; here %q, there %q", r, err, b.user(), other.user())
 	}
@@ -540,7 +540,7 @@ func TestLogout_withoutTheStoreStillClosesHereWhoeverMayEndIt(t *testing.T) {
 	b := newBrowser(t)
 	b.login("alice")
 	b.ends.drain(t)
-	cred, ok := b.m.Identify(b.request(), "")
+	cred, ok, _ := b.m.Identify(b.request(), "", false)
 	if !ok {
 		t.Fatal("no credential")
 	}
@@ -718,7 +718,7 @@ func TestScope_lateReaderOfAReplacedSessionClearsNothing(t *testing.T) {
 			t.Errorf("user %q, cookie %q", got, late.cookies["__Host-id"])
 		}
 		r := late.request()
-		cred, ok := late.m.Identify(r, "main")
+		cred, ok, _ := late.m.Identify(r, "main", false)
 		if _, err := late.m.Hold(t.Context(), cred); !ok || !errors.Is(err, session.ErrRenewed) {
 			t.Errorf("Hold = %v, want ErrRenewed: come again with the new cookie", err)
 		}

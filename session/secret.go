@@ -44,6 +44,7 @@ type Credential struct {
 
 	secret secret
 	fresh  bool // made just now: its cookie has to be sent
+	token  bool // the visitor keeps it in a token, not in a cookie
 }
 
 // Format prints the root and the id shortened, whatever the verb. Without it

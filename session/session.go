@@ -11,8 +11,22 @@ import (
 
 // Session is one visitor's values in one namespace, as one scope sees them:
 // the values that were loaded, and what the scope changed since. Values are
-// JSON text. A value read is a copy: changing it changes nothing until it is
-// set again.
+// JSON text.
+//
+// A value read is a copy, and a value set is turned into text at once. So
+// nothing changes by changing a map, a slice or a struct in place, what was
+// read or what was set: it changes when it is set again, and never without
+// [Session.Modified] showing it.
+//
+// A stored text that is no JSON, which only another program can have written,
+// counts as absent, and is logged once in each scope that comes upon it. It
+// stays in the store until its key is given a value, or [Session.Clear]. With a
+// [Codec] one value that does not decode makes the whole namespace empty: values
+// that belong together must not come apart. They stay in the store until the
+// next change, which replaces them all.
+//
+// Values are encoded, and some decoded, while the scope's lock is held: methods
+// such as MarshalJSON may use neither the session nor its scope.
 type Session struct {
 	p    *part
 	name string
@@ -20,10 +34,12 @@ type Session struct {
 	// The scope's lock guards the following fields.
 
 	generation, version uint64
-	base                map[string]string // as loaded; shared, never changed
+	base                map[string]string // as loaded and stored; shared, never changed
+	plain               map[string]string // with a codec: base decoded, once somebody looked
 	changes             map[string]edit   // since then
 	cleared             bool              // base is to be forgotten
 	over                bool              // ended within this scope
+	corrupt             bool              // base has what cannot be decoded, and that was logged
 	bad                 error             // the first value that could not be set; the save refuses with it
 	accessed, modified  bool
 }
@@ -31,7 +47,8 @@ type Session struct {
 // ErrUnstorable is returned by [Session.Set] for a value that JSON cannot hold.
 var ErrUnstorable = errors.New("session: value cannot be stored as JSON")
 
-// ErrAbsent is returned by [Field.Get] for a key that has no value.
+// ErrAbsent is returned by [Field.Get] and [Session.Pop] for a key that has no
+// value.
 var ErrAbsent = errors.New("session: no such value")
 
 // ID returns the session's id, and "" for one that is not in the store yet. It
@@ -54,51 +71,19 @@ func (s *Session) New() bool {
 	return s.version == 0
 }
 
-// Accessed reports whether a value, or the absence of one, was looked at.
+// Accessed reports whether a value, or the absence of one, was looked at, or
+// one was set, since the session was opened or its changes were saved last.
 func (s *Session) Accessed() bool {
 	defer s.lock().Unlock()
 	return s.accessed
 }
 
-// Modified reports whether there are changes that were not saved yet.
+// Modified reports whether there are changes that were not saved yet. Every
+// change counts, one to what is there already too; reading does not. After a
+// save there are none, and the next one writes nothing.
 func (s *Session) Modified() bool {
 	defer s.lock().Unlock()
 	return s.modified
-}
-
-// Value returns the JSON text of a key's value, and false when it has none.
-func (s *Session) Value(key string) (json.RawMessage, bool) {
-	defer s.lock().Unlock()
-	raw, ok := s.look(key)
-	if !ok {
-		return nil, false
-	}
-	return json.RawMessage(raw), true
-}
-
-// Has reports whether a key has a value.
-func (s *Session) Has(key string) bool {
-	defer s.lock().Unlock()
-	_, ok := s.look(key)
-	return ok
-}
-
-// Keys returns the keys that have values, sorted.
-func (s *Session) Keys() []string {
-	defer s.lock().Unlock()
-	s.accessed = true
-	return slices.Sorted(maps.Keys(s.view()))
-}
-
-// Values returns a copy of all values: JSON text by key.
-func (s *Session) Values() map[string]json.RawMessage {
-	defer s.lock().Unlock()
-	s.accessed = true
-	all := make(map[string]json.RawMessage, len(s.base))
-	for k, raw := range s.view() {
-		all[k] = json.RawMessage(raw)
-	}
-	return all
 }
 
 // Set gives a key a value that encoding/json can hold. Of two scopes that set
@@ -122,6 +107,56 @@ func (s *Session) Set(key string, value any) error {
 	return nil
 }
 
+// SetAll sets all values or, when one of them cannot be set, none. Its errors
+// are those of [Session.Set], for the first such key in the order of keys.
+func (s *Session) SetAll(values map[string]any) error {
+	defer s.lock().Unlock()
+	if err := s.writable(); err != nil {
+		return err
+	}
+	raws := make(map[string]string, len(values))
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		raw, err := s.encode(key, values[key])
+		if err != nil {
+			return err
+		}
+		raws[key] = raw
+	}
+	s.accessed = true
+	for key, raw := range raws {
+		s.change(key, edit{set: true, raw: raw})
+	}
+	return nil
+}
+
+// SetDefault returns a key's value, and gives it this one first when it has
+// none. If another scope gives it a value before this one's save, that one
+// stays, and is what this scope reads after the save. Errors: those of
+// [Session.Set], when there was no value.
+func (s *Session) SetDefault(key string, value any) (json.RawMessage, error) {
+	defer s.lock().Unlock()
+	if raw, ok := s.look(key); ok {
+		return json.RawMessage(raw), nil
+	}
+	if err := s.writable(); err != nil {
+		return nil, err
+	}
+	raw, err := s.encode(key, value)
+	if err != nil {
+		return nil, err
+	}
+	err = s.update(key, func(old json.RawMessage) (any, error) {
+		if old != nil {
+			return old, nil
+		}
+		return json.RawMessage(raw), nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return json.RawMessage(raw), nil
+}
+
 // Delete removes a key's value. Removing what is not there is no change.
 func (s *Session) Delete(key string) error {
 	defer s.lock().Unlock()
@@ -129,6 +164,40 @@ func (s *Session) Delete(key string) error {
 		return nil
 	}
 	if err := s.writable(); err != nil {
+		return err
+	}
+	s.change(key, edit{})
+	return nil
+}
+
+// Pop removes a key's value and returns it. It returns [ErrAbsent], which
+// changes nothing, for a key that has none; other errors are those of
+// [Session.Set].
+//
+// Of two scopes that pop the same value at the same time, both may get it, and
+// both may be saved: the value is as gone as each of them wants. Where only one
+// may, take it in [Session.Update]: the save is then refused, and the function
+// asked again, where another was first. [Flash] does so for lists.
+func (s *Session) Pop(key string) (json.RawMessage, error) {
+	var value json.RawMessage
+	err := s.pop(key, func(raw json.RawMessage) error {
+		value = raw
+		return nil
+	})
+	return value, err
+}
+
+// pop removes a value if read can read it.
+func (s *Session) pop(key string, read func(json.RawMessage) error) error {
+	defer s.lock().Unlock()
+	raw, ok := s.look(key)
+	if !ok {
+		return fmt.Errorf("pop %q of %q: %w", key, s.name, ErrAbsent)
+	}
+	if err := s.writable(); err != nil {
+		return err
+	}
+	if err := read(json.RawMessage(raw)); err != nil {
 		return err
 	}
 	s.change(key, edit{})
@@ -154,69 +223,7 @@ func (s *Session) Clear() error {
 // eight rounds. Errors of fn are returned as they are, by Update or the save.
 func (s *Session) Update(key string, fn func(old json.RawMessage) (any, error)) error {
 	defer s.lock().Unlock()
-	if err := s.writable(); err != nil {
-		return err
-	}
-	c := edit{swaps: true}
-	switch before, changed := s.changes[key]; {
-	case changed && before.swaps:
-		c.fns, c.old = slices.Clone(before.fns), before.old
-	case changed && before.adds:
-		// A sum rests on what was loaded, so both do now.
-		old, had := s.base[key]
-		c.fns, c.old = []updateFunc{s.adder(key, before.add)}, pointer(old, had)
-	case changed || s.cleared:
-		// What fn sees is this scope's own doing: there is nothing to compare.
-		old, had := s.look(key)
-		after, err := s.apply(key, []updateFunc{fn}, pointer(old, had))
-		if err != nil {
-			return err
-		}
-		s.change(key, edit{set: after != nil, raw: deref(after)})
-		return nil
-	default:
-		old, had := s.base[key]
-		c.old = pointer(old, had)
-	}
-	c.fns = append(c.fns, fn)
-	after, err := s.apply(key, c.fns, c.old)
-	if err != nil {
-		return err
-	}
-	s.accessed = true
-	c.set, c.raw = after != nil, deref(after)
-	s.change(key, c)
-	return nil
-}
-
-// add is [Counter.Add].
-func (s *Session) add(key string, n int64) error {
-	defer s.lock().Unlock()
-	if err := s.writable(); err != nil {
-		return err
-	}
-	old, had := s.look(key)
-	raw, err := s.sum(key, pointer(old, had), n)
-	if err != nil {
-		return err
-	}
-	c, changed := s.changes[key]
-	switch {
-	case changed && c.adds:
-		if c.add, err = plus(c.add, n); err != nil {
-			return fmt.Errorf("add to %q of %q: %w", key, s.name, err)
-		}
-	case changed && c.swaps:
-		// The sum belongs to what the update made, so it is part of it.
-		c.fns = append(slices.Clone(c.fns), s.adder(key, n))
-	case changed || s.cleared:
-		c = edit{}
-	default:
-		c = edit{adds: true, add: n}
-	}
-	c.set, c.raw = true, raw
-	s.change(key, c)
-	return nil
+	return s.update(key, fn)
 }
 
 // lock takes the scope's lock, as in defer s.lock().Unlock().
@@ -233,39 +240,8 @@ func (s *Session) writable() error {
 	if s.p.cred.ID == "" && s.p.login == nil && s.p.sc.committed {
 		return fmt.Errorf("%q: a new session needs a cookie: %w", s.name, ErrCommitted)
 	}
+	s.texts() // what cannot be decoded is replaced, so it has to be known
 	return nil
-}
-
-// look returns a value as this scope sees it.
-func (s *Session) look(key string) (string, bool) {
-	s.accessed = true
-	if c, ok := s.changes[key]; ok {
-		return c.raw, c.set
-	}
-	if s.cleared {
-		return "", false
-	}
-	raw, ok := s.base[key]
-	return raw, ok
-}
-
-// view returns all values as this scope sees them.
-func (s *Session) view() map[string]string {
-	if len(s.changes) == 0 && !s.cleared {
-		return s.base
-	}
-	all := make(map[string]string, len(s.base)+len(s.changes))
-	if !s.cleared {
-		maps.Copy(all, s.base)
-	}
-	for k, c := range s.changes {
-		if c.set {
-			all[k] = c.raw
-		} else {
-			delete(all, k)
-		}
-	}
-	return all
 }
 
 func (s *Session) change(key string, c edit) {

@@ -8,26 +8,45 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/sessionhub/sessionhub/session"
 )
 
+// The rules are those of Django's sessions: to read marks a session accessed,
+// to change it, modified.
 func TestSession_flagsSayWhatWasLookedAtAndChanged(t *testing.T) {
+	var (
+		number  = session.Field[int]("a")
+		nobody  = session.Field[int]("x")
+		notices = session.Flash[string]("notices")
+	)
 	for _, c := range []struct {
 		name               string
 		act                func(s *session.Session) error
 		accessed, modified bool
 	}{
 		{"nothing", func(s *session.Session) error { return nil }, false, false},
-		{"ID, Namespace, New", func(s *session.Session) error { s.ID(); s.Namespace(); s.New(); return nil }, false, false},
+		{"ID, Namespace, New, Empty", func(s *session.Session) error { s.ID(); s.Namespace(); s.New(); s.Empty(); return nil }, false, false},
 		{"Value", func(s *session.Session) error { s.Value("a"); return nil }, true, false},
 		{"Value of an absent key", func(s *session.Session) error { s.Value("x"); return nil }, true, false},
+		{"Field.Or of an absent key", func(s *session.Session) error { _, err := nobody.Or(s, 1); return err }, true, false},
 		{"Has", func(s *session.Session) error { s.Has("a"); return nil }, true, false},
+		{"Len", func(s *session.Session) error { s.Len(); return nil }, true, false},
 		{"Keys", func(s *session.Session) error { s.Keys(); return nil }, true, false},
 		{"Values", func(s *session.Session) error { s.Values(); return nil }, true, false},
+		{"Items", func(s *session.Session) error { s.Items(); return nil }, true, false},
 		{"Set", func(s *session.Session) error { return s.Set("x", 1) }, true, true},
 		{"Set to what it is", func(s *session.Session) error { return s.Set("a", 1) }, true, true},
+		{"SetAll", func(s *session.Session) error { return s.SetAll(map[string]any{"a": 2, "x": 3}) }, true, true},
+		{"SetAll of nothing", func(s *session.Session) error { return s.SetAll(nil) }, true, false},
+		{"SetDefault", func(s *session.Session) error { _, err := s.SetDefault("x", 1); return err }, true, true},
+		{"SetDefault of a present key", func(s *session.Session) error { _, err := s.SetDefault("a", 2); return err }, true, false},
+		{"Field.SetDefault of a present key", func(s *session.Session) error { _, err := number.SetDefault(s, 2); return err }, true, false},
+		{"Pop", func(s *session.Session) error { _, err := s.Pop("a"); return err }, true, true},
+		{"Pop of an absent key", func(s *session.Session) error { return without(s.Pop("x")) }, true, false},
+		{"Field.Pop", func(s *session.Session) error { _, err := number.Pop(s); return err }, true, true},
+		{"Field.Pop of an absent key", func(s *session.Session) error { return without(nobody.Pop(s)) }, true, false},
+		{"Field.PopOr", func(s *session.Session) error { _, err := number.PopOr(s, 1); return err }, true, true},
+		{"Field.PopOr of an absent key", func(s *session.Session) error { _, err := nobody.PopOr(s, 1); return err }, true, false},
 		{"Delete", func(s *session.Session) error { return s.Delete("a") }, true, true},
 		{"Delete of an absent key", func(s *session.Session) error { return s.Delete("x") }, true, false},
 		{"Clear", func(s *session.Session) error { return s.Clear() }, true, true},
@@ -35,60 +54,59 @@ func TestSession_flagsSayWhatWasLookedAtAndChanged(t *testing.T) {
 			return s.Update("a", func(old json.RawMessage) (any, error) { return old, nil })
 		}, true, true},
 		{"Counter", func(s *session.Session) error { return session.Counter("a").Add(s, 1) }, true, true},
+		{"Flash.Add", func(s *session.Session) error { return notices.Add(s, "hello") }, true, true},
+		{"Flash.Peek", func(s *session.Session) error { _, err := notices.Peek(s); return err }, true, false},
+		{"Flash.Take of nothing", func(s *session.Session) error { _, err := notices.Take(s); return err }, true, false},
+		{"SetTestCookie", func(s *session.Session) error { return s.SetTestCookie() }, true, true},
+		{"TestCookieWorked", func(s *session.Session) error { s.TestCookieWorked(); return nil }, true, false},
+		{"DeleteTestCookie when there is none", func(s *session.Session) error { return s.DeleteTestCookie() }, true, false},
 	} {
 		b := newBrowser(t)
 		b.set("main", "a", 1)
-		s := b.open(b.scope(), "main")
+		sc := b.scope()
+		s := b.open(sc, "main")
 		if err := c.act(s); err != nil {
 			t.Errorf("%s: %v", c.name, err)
 		}
 		if s.Accessed() != c.accessed || s.Modified() != c.modified {
 			t.Errorf("%s: accessed %v, modified %v", c.name, s.Accessed(), s.Modified())
 		}
+		saves := b.m.Stats().Saves
+		b.mustCommit(sc)
+		if wrote := b.m.Stats().Saves > saves; wrote != c.modified {
+			t.Errorf("%s: saved %v", c.name, wrote)
+		}
 	}
 }
 
-func TestSession_valuesAsTheScopeSeesThem(t *testing.T) {
+// without returns nil for ErrAbsent, which it wants.
+func without(_ any, err error) error {
+	if errors.Is(err, session.ErrAbsent) {
+		return nil
+	}
+	return fmt.Errorf("got %v, want ErrAbsent", err)
+}
+
+func TestSession_isNotWrittenTwice(t *testing.T) {
 	b := newBrowser(t)
 	b.set("main", "a", 1)
-	b.set("main", "b", "two")
 	sc := b.scope()
 	s := b.open(sc, "main")
-	if s.New() || s.ID() != b.id() || s.Namespace() != "main" {
-		t.Errorf("New %v, ID %q", s.New(), s.ID())
-	}
-	if err := errors.Join(s.Set("c", []int{3}), s.Delete("a")); err != nil {
+	if err := s.Set("a", 2); err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]json.RawMessage{"b": json.RawMessage(`"two"`), "c": json.RawMessage(`[3]`)}
-	check := func(when string) {
-		t.Helper()
-		if d := cmp.Diff(want, s.Values()); d != "" {
-			t.Errorf("%s: %s", when, d)
-		}
-		if got := s.Keys(); !slices.Equal(got, []string{"b", "c"}) || s.Has("a") || !s.Has("c") {
-			t.Errorf("%s: keys %q", when, got)
+	saves := b.m.Stats().Saves
+	for range 3 {
+		b.mustCommit(sc)
+		if s.Accessed() || s.Modified() {
+			t.Errorf("after the save: accessed %v, modified %v", s.Accessed(), s.Modified())
 		}
 	}
-	check("before the save")
-	b.mustCommit(sc)
-	check("after the save")
-	s = b.open(b.scope(), "main")
-	check("in the next request")
-}
-
-func TestSession_aValueReadIsACopy(t *testing.T) {
-	b := newBrowser(t)
-	b.set("main", "a", "xyz")
-	s := b.open(b.scope(), "main")
-	raw, _ := s.Value("a")
-	raw[1] = 'X'
-	s.Values()["a"][1] = 'X'
-	if got := b.get("main", "a"); got != `"xyz"` {
-		t.Errorf("value %s", got)
+	if n := b.m.Stats().Saves - saves; n != 1 {
+		t.Errorf("%d saves", n)
 	}
-	if raw, _ := s.Value("a"); string(raw) != `"xyz"` {
-		t.Errorf("value in the scope %s", raw)
+	if raw, _ := s.Value("a"); string(raw) != "2" {
+		t.Errorf("the saved scope sees %s", raw)
 	}
 }
 
@@ -116,88 +134,6 @@ func TestSession_clearIsAbsolute(t *testing.T) {
 	b.mustCommit(clearing)
 	if got := b.open(b.scope(), "main").Keys(); !slices.Equal(got, []string{"kept"}) {
 		t.Errorf("keys %q", got)
-	}
-}
-
-func TestSession_updateIsAskedAgainAfterAConflict(t *testing.T) {
-	b := newBrowser(t)
-	b.set("main", "list", []string{})
-	add := func(s *session.Session, item string) error {
-		return session.Field[[]string]("list").Update(s, func(old []string) ([]string, error) {
-			return append(old, item), nil
-		})
-	}
-	one, two := b.scope(), b.scope()
-	if err := errors.Join(add(b.open(one, "main"), "a"), add(b.open(two, "main"), "b"), add(b.open(two, "main"), "c")); err != nil {
-		t.Fatal(err)
-	}
-	b.mustCommit(one)
-	b.mustCommit(two)
-	if got := b.get("main", "list"); got != `["a","b","c"]` {
-		t.Errorf("list %s", got)
-	}
-}
-
-func TestSession_updateGivesUpAgainstAWriterThatNeverRests(t *testing.T) {
-	b := newBrowser(t)
-	b.set("main", "n", 0)
-	sc := b.scope()
-	rounds := 0
-	err := b.open(sc, "main").Update("n", func(json.RawMessage) (any, error) {
-		if rounds++; rounds > 1 {
-			b.set("main", "n", rounds) // a conflict for the next round
-		}
-		return -rounds, nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.set("main", "n", 1)
-	if err := b.commit(sc); !errors.Is(err, session.ErrConflict) {
-		t.Errorf("Commit = %v, want ErrConflict", err)
-	}
-	if rounds != 8 {
-		t.Errorf("%d rounds", rounds)
-	}
-}
-
-func TestSession_updateOfItsOwnChangeAndRemoval(t *testing.T) {
-	b := newBrowser(t)
-	b.set("main", "gone", 1)
-	sc := b.scope()
-	s := b.open(sc, "main")
-	double := func(old json.RawMessage) (any, error) {
-		var n int
-		if old != nil {
-			if err := json.Unmarshal(old, &n); err != nil {
-				return nil, err
-			}
-		}
-		return 2*n + 1, nil
-	}
-	none := func(json.RawMessage) (any, error) { return nil, nil }
-	if err := errors.Join(
-		s.Set("set", 5), s.Update("set", double), // 11
-		s.Update("twice", double), s.Update("twice", double), // 1, 3
-		s.Update("gone", none),
-	); err != nil {
-		t.Fatal(err)
-	}
-	if s.Has("gone") {
-		t.Error("the scope still sees what an update removed")
-	}
-	b.mustCommit(sc)
-	if got := b.get("main", "set") + " " + b.get("main", "twice") + " " + b.get("main", "gone"); got != "11 3 " {
-		t.Errorf("values %q", got)
-	}
-}
-
-func TestSession_anErrorOfAnUpdateIsReturnedAndChangesNothing(t *testing.T) {
-	b := newBrowser(t)
-	boom := errors.New("boom")
-	s := b.open(b.scope(), "main")
-	if err := s.Update("a", func(json.RawMessage) (any, error) { return 1, boom }); !errors.Is(err, boom) || s.Modified() {
-		t.Errorf("Update = %v, modified %v", err, s.Modified())
 	}
 }
 
@@ -250,5 +186,57 @@ func TestSession_limitsOfANamespace(t *testing.T) {
 		if len(b.cookies) != 0 {
 			t.Errorf("%s: cookies %v", name, b.cookies)
 		}
+	}
+}
+
+func TestSession_setAllSetsAllOrNone(t *testing.T) {
+	b := newBrowser(t)
+	b.set("main", "a", 1)
+	sc := b.scope()
+	s := b.open(sc, "main")
+	if err := s.SetAll(map[string]any{"a": 2, "b": "two"}); err != nil {
+		t.Fatal(err)
+	}
+	b.mustCommit(sc)
+	if got := b.get("main", "a") + b.get("main", "b"); got != `2"two"` {
+		t.Errorf("values %s", got)
+	}
+	for name, c := range map[string]struct {
+		bad  any
+		want error
+	}{
+		"unstorable": {func() {}, session.ErrUnstorable},
+		"long":       {strings.Repeat("x", session.MaxValueBytes), session.ErrLimit},
+	} {
+		sc := b.scope()
+		s := b.open(sc, "main")
+		err := s.SetAll(map[string]any{"a": 3, "b": c.bad, "c": 3})
+		if !errors.Is(err, c.want) || s.Modified() || s.Has("c") {
+			t.Errorf("%s: SetAll = %v, modified %v", name, err, s.Modified())
+		}
+		if again := b.commit(sc); again == nil || again.Error() != err.Error() {
+			t.Errorf("%s: Commit = %v, want %v", name, again, err)
+		}
+	}
+}
+
+func TestSession_changesThatComeTooLate(t *testing.T) {
+	b := newBrowser(t)
+	sc := b.scope()
+	s := b.open(sc, "main")
+	b.mustCommit(sc)
+	_, byDefault := s.SetDefault("a", 1)
+	for name, err := range map[string]error{
+		"Set":        s.Set("a", 1),
+		"SetAll":     s.SetAll(map[string]any{"a": 1}),
+		"SetDefault": byDefault,
+		"Flash.Add":  session.Flash[int]("f").Add(s, 1),
+	} {
+		if !errors.Is(err, session.ErrCommitted) {
+			t.Errorf("%s = %v, want ErrCommitted", name, err)
+		}
+	}
+	if s.Modified() {
+		t.Error("modified")
 	}
 }

@@ -74,7 +74,8 @@ type Store interface {
 	// by one, applies the deltas as Save does, and delivers the notice. The
 	// previous hash is recognised for [ElevateGrace]; other previous hashes
 	// are forgotten. The lifetime of the session and of its begun namespaces
-	// starts anew, and all their deadlines slide. The user's index is kept as
+	// starts anew, and all their deadlines slide; [Elevation.Keep] says what
+	// else a change of the secret may leave as it is. The user's index is kept as
 	// in Create, with the same round trips. A record that is already at
 	// l.Epoch+1 with the hash l.Hash is the answer to a retry. Errors as Save,
 	// and [ErrUserEnded].
@@ -133,7 +134,7 @@ type Space struct {
 }
 
 // Terms replace the timeouts of the root (and cap those of the children) for
-// one session. A zero duration means the root's own.
+// one login. A zero duration means the root's own.
 type Terms struct {
 	Idle, Life time.Duration
 	Persistent bool // the cookie outlives the browser
@@ -144,14 +145,16 @@ type Hash string
 
 // Create is an insertion. See [Store.Create].
 type Create struct {
-	ID     string
-	Nonce  string // random; recognises a retry
-	Hash   Hash
-	User   string // empty: anonymous
-	Device string // a label for the user's list of sessions
-	Terms  Terms
-	Deltas map[string]Delta // by namespace name
-	Ends   []End            // of what the session takes the place of
+	ID      string
+	Nonce   string // random; recognises a retry
+	Hash    Hash
+	User    string // empty: anonymous
+	Device  string // a label for the user's list of sessions
+	Address string // likewise: the client's network, not its address
+	Terms   Terms
+	Expiry  Expiry
+	Deltas  map[string]Delta // by namespace name
+	Ends    []End            // of what the session takes the place of
 }
 
 // Load says how to read. See [Store.Load].
@@ -188,6 +191,11 @@ type Save struct {
 	Deltas map[string]Delta // by namespace name
 	Slide  Slide
 
+	// Expiry, when not nil, replaces that of the session. It counts as activity,
+	// whatever Slide says. One that has passed already is no error: the answer
+	// is the session's last moment, with nothing left of its time.
+	Expiry *Expiry
+
 	// Renew replaces the current hash Old by New, if Old is still the current
 	// one (or New already is), and keeps the epoch. Old stays good, see
 	// [RenewGrace]. Whether it happened is in [State.Hash]. When Old is not
@@ -197,14 +205,22 @@ type Save struct {
 
 // Elevation is a login to a session that exists. See [Store.Login].
 type Elevation struct {
-	Op     string
-	Epoch  uint64 // before the login
-	Hash   Hash   // of the new secret
-	User   string
-	Device string
-	Terms  Terms
-	Deltas map[string]Delta
-	Notice string // that logins below Epoch+1 end
+	Op      string
+	Epoch   uint64 // before the login
+	Hash    Hash   // of the new secret
+	User    string
+	Device  string
+	Address string
+	Terms   Terms
+	Expiry  Expiry
+	Deltas  map[string]Delta
+	Notice  string // that logins below Epoch+1 end
+
+	// Keep leaves the session its device, address, terms, expiry, lifetimes and
+	// [State.Authenticated]: it gets a new secret and the next epoch, and
+	// nothing else changes but for the deltas; its deadlines slide. User is then
+	// the user that it has, also "".
+	Keep bool
 }
 
 // Delta is what one request or message changes in one namespace. At a store,
@@ -261,22 +277,27 @@ type State struct {
 	Epoch   uint64
 	User    string
 	Device  string
+	Address string
 	Hash    Hash          // of the current secret
 	Created time.Time     // of the record
 	Seen    time.Time     // when the deadlines slid last
 	Renewed time.Time     // when the secret was last replaced
 	Now     time.Time     // the store's time of this answer
 	Left    time.Duration // until the record's deadline, if nothing slides it
-	Life    time.Duration // until the end of the lifetime
+	Life    time.Duration // until the end of the lifetime, or of Expiry.End if that comes first
 	Terms   Terms
-	Spaces  map[string]SpaceState // by name; every namespace of the family
+	Expiry  Expiry
+	Spaces  map[string]SpaceState // by name; every namespace of the family; shared and never changed
+
+	// Authenticated is when the user logged in last; zero for nobody.
+	Authenticated time.Time
 }
 
 // SpaceState is the state of one namespace.
 type SpaceState struct {
-	Generation uint64        // how often it ended
-	Version    uint64        // how often it was written in this generation
-	Left       time.Duration // until its deadline; 0 when it has not begun
+	Generation uint64    // how often it ended
+	Version    uint64    // how often it was written in this generation
+	Deadline   time.Time // in the store's time, if nothing slides it; zero when it has not begun
 }
 
 // Record is a [State] with values.

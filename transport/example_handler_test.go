@@ -71,7 +71,7 @@ func Example() {
 
 	// The session ends, and with it the socket.
 	id, _, _ := strings.Cut(resp.Cookies()[0].Value, ".")
-	if _, err := m.EndSession(ctx, "main", id); err != nil {
+	if _, err := m.EndSession(ctx, "main", id, "admin"); err != nil {
 		panic(err)
 	}
 	_, _, err = ws.Read(ctx)

@@ -267,8 +267,8 @@ func eventually(t testing.TB, what string, so func() bool) {
 func (n *node) endElsewhere(cookie http.Header) {
 	n.t.Helper()
 	elsewhere := session.New(n.m.Registry(), n.store, session.Options{})
-	cred, _ := n.m.Identify(&http.Request{Header: cookie}, "main")
-	if _, err := elsewhere.EndSession(context.WithoutCancel(n.t.Context()), "main", cred.ID); err != nil {
+	cred, _, _ := n.m.Identify(&http.Request{Header: cookie}, "main", false)
+	if _, err := elsewhere.EndSession(context.WithoutCancel(n.t.Context()), "main", cred.ID, "admin"); err != nil {
 		n.t.Error(err)
 	}
 }

@@ -112,3 +112,21 @@ func TestQuiet_messagesDoNotSlide(t *testing.T) {
 		})
 	}
 }
+
+func TestSetExpiry_closesOpenSocketsWhenItSays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(t)
+		v := n.logIn("ada")
+		c := dial(t, n.endpoint(transport.HandlerFunc(ignore), transport.Options{}), page(v))
+		time.Sleep(time.Minute)
+		began := time.Now()
+		sc := v.Scope()
+		if err := sc.SetExpiry(t.Context(), "", session.At(began.Add(5*time.Second))); err != nil {
+			t.Fatal(err)
+		}
+		if err := sc.Commit(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		c.wantEndAfter(began, 5*time.Second)
+	})
+}

@@ -31,6 +31,14 @@ type Options struct {
 	// with 4501. It goes with Anonymous [Refuse] only.
 	RequireUser bool
 
+	// Tokens lets clients without cookies show their session's token, as
+	// "Authorization: Bearer <token>". One without the cookie gets the token of
+	// a session that is begun or renewed in the field "Session-Token" of the
+	// 101. A request whose cookie and token differ is refused with 400.
+	//
+	// Defaults to false: such a field is not looked at.
+	Tokens bool
+
 	// Fresh loads the sessions for each message that uses them, one round
 	// trip more. Without it a message reads this node's snapshot, which may
 	// lack what another node saved since this node's last save of the session

@@ -34,6 +34,8 @@ func (e *Endpoint) upgrade(w http.ResponseWriter, r *http.Request, peer *Peer) (
 	switch reason, _ := reasonOf(err); {
 	case errors.Is(err, errHandshake):
 		e.refused.Add(1)
+	case errors.Is(err, session.ErrCredentials):
+		e.refuse(w, http.StatusBadRequest, "the cookie and the bearer token differ")
 	case reason == hub.TryLater, reason == hub.InternalError:
 		e.report(peer, err)
 		e.later(w)
@@ -45,7 +47,10 @@ func (e *Endpoint) upgrade(w http.ResponseWriter, r *http.Request, peer *Peer) (
 
 // admit finds the session of a request, and takes the socket in with it.
 func (e *Endpoint) admit(w http.ResponseWriter, r *http.Request, peer *Peer) (*socket, error) {
-	cred, shown := e.m.Identify(r, e.root)
+	cred, shown, err := e.m.Identify(r, e.root, e.o.Tokens)
+	if err != nil {
+		return nil, err
+	}
 	if shown {
 		s, err := e.enter(w, r, peer, cred)
 		if !errors.Is(err, session.ErrNotFound) || e.o.Anonymous == Refuse {
@@ -57,7 +62,7 @@ func (e *Endpoint) admit(w http.ResponseWriter, r *http.Request, peer *Peer) (*s
 	case Allow:
 		return e.enter(w, r, peer, session.Credential{})
 	case Create:
-		cred, err := e.m.Begin(r.Context(), e.root, r)
+		cred, err := e.m.Begin(r.Context(), e.root, r, e.o.Tokens)
 		if err != nil {
 			return nil, err
 		}

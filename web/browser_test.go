@@ -107,7 +107,7 @@ func (s *site) end() {
 	s.t.Helper()
 	for _, value := range s.cookies {
 		id, _, _ := strings.Cut(value, ".")
-		if _, err := s.m.EndSession(s.t.Context(), "", id); err != nil {
+		if _, err := s.m.EndSession(s.t.Context(), "", id, "admin"); err != nil {
 			s.t.Fatal(err)
 		}
 	}

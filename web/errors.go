@@ -26,8 +26,9 @@ const retryAfter = "2"
 // gives nothing away.
 //
 //	session.ErrEnded, session.ErrNamespaceEnded   400
-//	session.ErrUserEnded, ErrNoUser               401
-//	ErrCrossOrigin                                403
+//	session.ErrTarget, session.ErrCredentials     400
+//	session.ErrUserEnded, ErrNoUser, ErrNotRecent 401
+//	ErrCrossOrigin, session.ErrMaxSessions        403
 //	session.ErrRenewed, session.ErrConflict       409
 //	session.ErrLimit                              413: it is the request that brings too much
 //	session.ErrUnavailable                        503
@@ -53,6 +54,12 @@ func Status(err error) (code int, sentence string) {
 		return http.StatusRequestEntityTooLarge, "This is more than a session can hold, so nothing of this request was kept."
 	case errors.Is(err, session.ErrTarget):
 		return http.StatusBadRequest, "There is no such session to sign out of."
+	case errors.Is(err, session.ErrCredentials):
+		return http.StatusBadRequest, "This request shows two different sessions, in its cookie and in its token."
+	case errors.Is(err, session.ErrMaxSessions):
+		return http.StatusForbidden, "This account is signed in on as many devices as it may be. Sign out on one of them first."
+	case errors.Is(err, ErrNotRecent):
+		return http.StatusUnauthorized, "Sign in again to do this."
 	case errors.Is(err, ErrNoUser):
 		return http.StatusUnauthorized, "Sign in to see this."
 	case errors.Is(err, ErrCrossOrigin):

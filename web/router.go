@@ -10,7 +10,7 @@ import (
 	"github.com/sessionhub/sessionhub/session"
 )
 
-// NewRouter returns a chi router with [Headers], a guard against requests of
+// NewRouter returns a chi router with [Options.First], [Headers], a guard against requests of
 // other sites, and [Sessions], in this order. More middlewares are added with
 // Use; those that must see every answer, such as Logger, stand better around
 // the router.
@@ -37,6 +37,7 @@ func NewRouter(m *session.Manager, o Options) (chi.Router, error) {
 		o.answer(w, r, ErrCrossOrigin)
 	}))
 	r := chi.NewRouter()
+	r.Use(o.First...)
 	r.Use(Headers, guard.Handler, Sessions(m, o))
 	return r, nil
 }

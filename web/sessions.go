@@ -25,6 +25,13 @@ type Options struct {
 	// Defaults to false: such a request did not happen.
 	SaveOnServerError bool
 
+	// First are middlewares that stand in front of the others in a [NewRouter],
+	// such as one that finds the client's address, which a session's list of
+	// devices shows.
+	//
+	// Defaults to none.
+	First []func(http.Handler) http.Handler
+
 	// TrustedOrigins may send forms to a [NewRouter], besides its own origin:
 	// "https://shop.example", exactly as browsers send it.
 	//

@@ -45,6 +45,10 @@ func (d *demo) problem(r *http.Request, err error) *problem {
 		return p
 	case errors.Is(err, session.ErrUserEnded):
 		return badCredentials
+	case errors.Is(err, session.ErrTarget):
+		return badTarget
+	case errors.Is(err, session.ErrMaxSessions):
+		return tooMany
 	case errors.Is(err, session.ErrEnded), errors.Is(err, session.ErrNamespaceEnded):
 		return ended
 	case errors.Is(err, session.ErrRenewed):

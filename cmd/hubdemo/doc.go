@@ -13,15 +13,16 @@
 //
 //	POST /signup    {"user","password"}         200 {"id","user"} and logged in, 409 when taken
 //	POST /login     {"user","password"}         200 {"id","user"}, 401 when they do not fit
-//	POST /logout    {"scope","namespace"}       200 {"closed_here","nodes_acked","nodes_expected","store_ok"},
+//	POST /logout    {"scope","namespace","id"}  200 {"closed_here","nodes_acked","nodes_expected","store_ok"},
 //	                                            503 with the same when the store failed
 //	GET  /session                               200 {"id","user","namespaces"}, 401 without a session
-//	GET  /sessions                              200 [{"id","created","last_seen","device","current"}], the user's
+//	GET  /sessions                              200 [{"id","created","last_seen","device","address","namespaces",
+//	                                            "connections","current"}], the user's
 //	GET  /ws                                    the socket
 //	GET  /livez, /readyz                        200 or 503
 //
-// The scope of a logout is session (the default), others, all, or namespace
-// with its name. JSON is answered with JSON, {"error"} if it is refused; a form
+// The scope of a logout is session (the default), others, all, one with the id
+// of a session of the user, or namespace with its name. JSON is answered with JSON, {"error"} if it is refused; a form
 // with 303 to the page, with a word that the page explains. A body has at most
 // 4 KiB, and no fields but these.
 //

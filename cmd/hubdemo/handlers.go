@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"time"
 
@@ -158,12 +159,12 @@ func (d *demo) enter(w http.ResponseWriter, r *http.Request, in input, user stri
 // logout ends sessions, and says what took effect.
 func (d *demo) logout(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
-	in, err := readInput(w, r, "scope", "namespace")
+	in, err := readInput(w, r, "scope", "namespace", "id")
 	if err != nil {
 		d.refuse(w, r, in, err)
 		return
 	}
-	target, ok := d.target(in.fields["scope"], in.fields["namespace"])
+	target, ok := d.target(in.fields["scope"], in.fields["namespace"], in.fields["id"])
 	if !ok {
 		d.refuse(w, r, in, badScope)
 		return
@@ -197,15 +198,16 @@ func (d *demo) logout(w http.ResponseWriter, r *http.Request) {
 }
 
 // target returns what a logout ends: this session, if it does not say.
-func (d *demo) target(scope, namespace string) (session.Target, bool) {
-	if scope == "namespace" {
-		_, known := d.app.Sessions().Registry().Get(namespace)
-		return session.Namespace(namespace), known
-	}
-	if namespace != "" {
+func (d *demo) target(scope, namespace, id string) (session.Target, bool) {
+	if scope != "namespace" && namespace != "" || scope != "one" && id != "" {
 		return "", false
 	}
 	switch scope {
+	case "namespace":
+		_, known := d.app.Sessions().Registry().Get(namespace)
+		return session.Namespace(namespace), known
+	case "one":
+		return session.One(id), id != ""
 	case "", "session":
 		return session.This, true
 	case "others":
@@ -236,7 +238,7 @@ func (d *demo) session(w http.ResponseWriter, r *http.Request) {
 		}
 		var values *session.Session
 		if values, err = session.Get(ctx, name); err == nil {
-			answer.Namespaces[name] = values.Values()
+			answer.Namespaces[name] = maps.Collect(values.Items())
 		}
 	}
 	if err != nil {
@@ -248,11 +250,14 @@ func (d *demo) session(w http.ResponseWriter, r *http.Request) {
 
 // entry is one session in the list of a user's sessions.
 type entry struct {
-	ID       string    `json:"id"`
-	Created  time.Time `json:"created"`
-	LastSeen time.Time `json:"last_seen"`
-	Device   string    `json:"device"`
-	Current  bool      `json:"current"`
+	ID          string    `json:"id"`
+	Created     time.Time `json:"created"`
+	LastSeen    time.Time `json:"last_seen"`
+	Device      string    `json:"device"`
+	Address     string    `json:"address"`
+	Namespaces  []string  `json:"namespaces"`
+	Connections int       `json:"connections"`
+	Current     bool      `json:"current"`
 }
 
 // sessions lists the user's sessions, on all devices.
@@ -262,17 +267,20 @@ func (d *demo) sessions(w http.ResponseWriter, r *http.Request) {
 	if err == nil && s.User == "" {
 		err = notLoggedIn
 	}
-	var states []session.State
+	var list []session.Info
 	if err == nil {
-		states, err = d.app.Sessions().Sessions(ctx, "", s.User)
+		list, err = session.List(ctx)
 	}
 	if err != nil {
 		d.refuse(w, r, input{}, err)
 		return
 	}
-	entries := make([]entry, len(states))
-	for i, st := range states {
-		entries[i] = entry{st.ID, st.Created.UTC(), st.Seen.UTC(), st.Device, st.ID == s.ID}
+	entries := make([]entry, len(list))
+	for i, one := range list {
+		entries[i] = entry{
+			ID: one.ID, Created: one.Created.UTC(), LastSeen: one.Seen.UTC(), Device: one.Device, Address: one.Address,
+			Namespaces: one.Namespaces, Connections: one.Connections, Current: one.Current,
+		}
 	}
 	d.answer(w, r, input{}, http.StatusOK, entries)
 }

@@ -276,7 +276,7 @@ func (b *browser) anonymous() (id string) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	cred, err := m.Begin(b.t.Context(), "", r)
+	cred, err := m.Begin(b.t.Context(), "", r, false)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -312,8 +312,9 @@ func TestSessions_listsTheUsersOwn(t *testing.T) {
 	want(t, n.browser(t).get("/sessions"), http.StatusUnauthorized)
 	here, other := n.browser(t), n.browser(t)
 	id := here.signup("linus")
-	other.login("linus")
-	n.browser(t).signup("rob")
+	there := other.login("linus")
+	stranger := n.browser(t).signup("rob")
+	socket := other.tab()
 	r := here.get("/sessions")
 	want(t, r, http.StatusOK)
 	var list []entry
@@ -322,17 +323,25 @@ func TestSessions_listsTheUsersOwn(t *testing.T) {
 		t.Fatalf("GET /sessions = %s", r.body)
 	}
 	for _, e := range list {
-		if e.Current != (e.ID == id) || e.Created.IsZero() || e.LastSeen.IsZero() || e.Device == "" {
+		if e.Current != (e.ID == id) || e.Created.IsZero() || e.LastSeen.IsZero() || e.Device == "" ||
+			e.Address != "127.0.0.0/24" || e.Connections != map[bool]int{true: 0, false: 1}[e.Current] {
 			t.Errorf("entry %+v", e)
 		}
 	}
 	var raw []map[string]json.RawMessage
 	decode(t, r.body, &raw)
-	for _, field := range []string{"id", "created", "last_seen", "device", "current"} {
+	for _, field := range []string{"id", "created", "last_seen", "device", "address", "namespaces", "connections", "current"} {
 		if raw[0][field] == nil {
 			t.Errorf("no field %q in %s", field, r.body)
 		}
 	}
+	want(t, here.post("/logout", `{"scope":"one","id":"`+stranger+`"}`), http.StatusBadRequest)
+	want(t, here.post("/logout", `{"scope":"one"}`), http.StatusBadRequest)
+	want(t, here.post("/logout", `{"id":"`+there+`"}`), http.StatusBadRequest)
+	want(t, here.post("/logout", `{"scope":"one","id":"`+there+`"}`), http.StatusOK)
+	socket.closed(4501)
+	want(t, other.get("/sessions"), http.StatusUnauthorized)
+	want(t, here.get("/sessions"), http.StatusOK)
 }
 
 func TestStoreDown_is503(t *testing.T) {

@@ -19,7 +19,9 @@ var (
 	tooLarge       = &problem{http.StatusRequestEntityTooLarge, "large", "the request is too large"}
 	badName        = &problem{http.StatusBadRequest, "name", `a user name has 1 to 32 of a to z, 0 to 9, "-" and "_"`}
 	badPassword    = &problem{http.StatusBadRequest, "password", errPassword.Error()}
-	badScope       = &problem{http.StatusBadRequest, "scope", `the scope is session, others, all, or namespace with a "namespace"`}
+	badScope       = &problem{http.StatusBadRequest, "scope", `the scope is session, others, all, one with an "id", or namespace with a "namespace"`}
+	badTarget      = &problem{http.StatusBadRequest, "target", "there is no such device of yours"}
+	tooMany        = &problem{http.StatusForbidden, "many", "signed in on as many devices as allowed, sign out on one first"}
 	badCredentials = &problem{http.StatusUnauthorized, "credentials", "no such user, or another password"}
 	noSession      = &problem{http.StatusUnauthorized, "session", "no session"}
 	notLoggedIn    = &problem{http.StatusUnauthorized, "login", "log in first"}
@@ -35,7 +37,7 @@ var (
 // that is none of ours.
 func sentence(word string) string {
 	for _, p := range []*problem{
-		badBody, badMedia, tooLarge, badName, badPassword, badScope, badCredentials, noSession, notLoggedIn,
+		badBody, badMedia, tooLarge, badName, badPassword, badScope, badTarget, tooMany, badCredentials, noSession, notLoggedIn,
 		nameTaken, tooOften, ended, overtaken, notEverywhere, unavailable,
 	} {
 		if p.word == word {

@@ -43,6 +43,7 @@ func TestBroker(t *testing.T, open func(*testing.T) Harness) {
 		{"BigPayload", "a publication of a megabyte comes whole", testBigPayload},
 		{"DataIsNotKept", "the publisher may reuse its buffer", testNotKept},
 		{"ConcurrentUse", "all methods may be called at once", testConcurrent},
+		{"PublishCounted", "a counting broker says how many nodes a publication is sent to", testPublishCounted},
 		{"Cut", "a loss is Stale, then Fresh; what is sent after Fresh comes", testCut},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -226,6 +227,42 @@ func testNotKept(t *testing.T, h Harness) {
 		want := "publication topic " + string(bytes.Repeat([]byte{byte('0' + i%10)}, 8))
 		if e != want {
 			t.Fatalf("event %d = %q, want %q", i, e, want)
+		}
+	}
+}
+
+func testPublishCounted(t *testing.T, h Harness) {
+	if _, ok := h.Node().(hub.CountingBroker); !ok {
+		t.Skip("this broker does not count")
+	}
+	a, b := join(t, h), join(t, h)
+	if n := a.publishCounted(t, "topic", "unheard"); n > 0 {
+		t.Errorf("sent to %d nodes without a subscription", n)
+	}
+	a.subscribe(t, "topic")
+	b.subscribe(t, "topic")
+	if n := a.publishCounted(t, "topic", "x"); n >= 0 && n != 2 {
+		t.Errorf("sent to %d nodes, want 2", n)
+	}
+	for _, n := range []*node{a, b} {
+		n.awaitEvent(t, "publication topic x")
+	}
+	b.stop()
+	if err := <-b.ended; err != nil {
+		t.Errorf("Run = %v, want nil", err)
+	}
+	b.ended <- nil
+	// The bus may learn of the end somewhat later.
+	deadline := time.Now().Add(patience)
+	for i := 0; ; i++ {
+		text := fmt.Sprint("y", i)
+		n := a.publishCounted(t, "topic", text)
+		a.awaitEvent(t, "publication topic "+text)
+		if n < 0 || n == 1 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("sent to %d nodes after one of two ended, want 1", n)
 		}
 	}
 }

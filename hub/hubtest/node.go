@@ -105,6 +105,15 @@ func (n *node) publish(t *testing.T, topic, data string) {
 	}
 }
 
+func (n *node) publishCounted(t *testing.T, topic, data string) (nodes int) {
+	t.Helper()
+	nodes, err := n.broker.(hub.CountingBroker).PublishCounted(t.Context(), topic, []byte(data))
+	if err != nil {
+		t.Errorf("PublishCounted(%q): %v", topic, err)
+	}
+	return nodes
+}
+
 // count returns how many events begin with prefix.
 func count(events []string, prefix string) (n int) {
 	for _, e := range events {

@@ -109,6 +109,32 @@ func (b *Broker) Publish(ctx context.Context, topic string, data []byte) error {
 	return b.publish(ctx, b.topicChannel(topic), data)
 }
 
+// PublishCounted implements [hub.CountingBroker], in one trip. It counts who
+// subscribes to the topic at a single Redis server. It returns -1 where one
+// server does not know all of them (any client but a [redis.Client]: a cluster
+// counts per server), and where PUBSUB is not allowed. With a [redis.Client]
+// that speaks to one server of a cluster, it counts the nodes at that server
+// alone.
+func (b *Broker) PublishCounted(ctx context.Context, topic string, data []byte) (nodes int, err error) {
+	client, single := b.client.(*redis.Client)
+	if !single {
+		return -1, b.Publish(ctx, topic, data)
+	}
+	// Not the reply of PUBLISH, which counts those who look on by pattern too.
+	channel := b.topicChannel(topic)
+	pipe := client.Pipeline()
+	subscribers := pipe.PubSubNumSub(ctx, channel)
+	publish := pipe.Publish(ctx, channel, data)
+	_, _ = pipe.Exec(ctx) // each command has its own error
+	if err := publish.Err(); err != nil {
+		return 0, fmt.Errorf("redis publish: %w", err)
+	}
+	if subscribers.Err() != nil {
+		return -1, nil
+	}
+	return int(subscribers.Val()[channel]), nil
+}
+
 // Notify implements [hub.Broker].
 func (b *Broker) Notify(ctx context.Context, notice string) error {
 	return b.publish(ctx, b.noticeChannel(), notice)

@@ -28,7 +28,7 @@ func (l *living) check(_ context.Context, _ string, ids []string,
 }
 
 // runHub runs a node until the end of the test.
-func runHub(t *testing.T, c *redis.Client, prefix string, l *living) *hub.Hub {
+func runHub(t *testing.T, c redis.UniversalClient, prefix string, l *living) *hub.Hub {
 	t.Helper()
 	h := hub.New(hub.Options{Broker: newBroker(c, prefix), Logger: slog.New(slog.DiscardHandler)})
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))

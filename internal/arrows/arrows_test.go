@@ -44,8 +44,10 @@ var table = map[string]row{
 	"prefixes":        {},
 	"internal/notice": {},
 
-	"session":             {ours: []string{"prefixes", "internal/notice"}, tests: []string{"session/sessiontest"}},
+	"session":             {ours: []string{"prefixes", "internal/notice"}, tests: []string{"session/sessiontest", "session/seal"}},
 	"session/redisstore":  {ours: []string{"session"}, outside: []string{goredis}, tests: []string{"session/sessiontest"}},
+	"session/seal":        {ours: []string{"internal/deflate"}},
+	"session/signed":      {ours: []string{"internal/deflate"}},
 	"session/sessiontest": {ours: []string{"session"}, outside: []string{porcupine, rapid, cmp}},
 
 	"hub":             {ours: []string{"internal/notice"}, tests: []string{"hub/hubtest"}},
@@ -69,11 +71,16 @@ var table = map[string]row{
 		outside: []string{chi, goredis, xcrypto, xtime},
 	},
 
+	"internal/cases": {tests: []string{
+		".", "web", "transport", "hub", "session", "prefixes", "session/redisstore", "session/seal", "session/signed", "session/sessiontest",
+	}},
+
 	"examples/lobby": {ours: []string{".", "session", "transport"}},
 	"e2e":            {outside: []string{websocket}, tests: []string{"session", "transport"}},
 
 	"internal/redistest":  {outside: []string{goredis, leak}},
 	"internal/faultproxy": {},
+	"internal/deflate":    {},
 	"internal/arrows":     {},
 }
 

@@ -10,47 +10,79 @@ import (
 // args are the arguments of a script, in the order in which it takes them.
 type args []any
 
-// familyArgs begins the arguments of every script on a family. room is how
-// many more are to come, about.
-func familyArgs(f *session.Family, room int) args {
-	a := make(args, 0, 1+3*len(f.Spaces)+room)
-	a = append(a, len(f.Spaces))
-	for _, s := range f.Spaces {
-		a = append(a, s.Prefix, s.Idle.Milliseconds(), s.Life.Milliseconds())
-	}
-	return a
-}
-
 func (a args) terms(t session.Terms) args {
 	return append(a, t.Idle.Milliseconds(), t.Life.Milliseconds(), t.Persistent)
 }
 
+// expiry writes 0 for what is not set, and never for what is: an Idle of less
+// than a millisecond is one, and an End before 1970 is the first moment of it.
+func (a args) expiry(e session.Expiry) args {
+	idle := e.Idle.Milliseconds()
+	switch {
+	case idle == 0 && e.Idle > 0:
+		idle = 1
+	case idle == 0 && e.Idle < 0:
+		idle = -1
+	}
+	var end int64
+	if !e.End.IsZero() {
+		end = max(e.End.UnixMilli(), 1)
+	}
+	return append(a, idle, end, int(e.Cookie))
+}
+
+// deltas come in the order of the family, all their heads before all the rest.
 func (a args) deltas(f *session.Family, deltas map[string]session.Delta) (args, error) {
-	a = append(a, len(deltas))
-	for name, d := range deltas {
-		i, err := place(f, name)
-		if err != nil {
+	for name := range deltas {
+		if _, err := place(f, name); err != nil {
 			return nil, err
 		}
-		a = append(a, i, d.Generation, d.Version, d.Clear)
-		a = append(a, len(d.Set))
-		for k, v := range d.Set {
-			a = append(a, k, v)
+	}
+	a = append(a, len(deltas))
+	for i, s := range f.Spaces {
+		if d, ok := deltas[s.Name]; ok {
+			a = append(a, i+1, d.Generation, d.Version, d.Clear, len(d.Swap)+len(d.Delete)+len(d.Set)+len(d.Add))
 		}
-		a = append(a, len(d.Delete))
-		for _, k := range d.Delete {
-			a = append(a, k)
-		}
-		a = append(a, len(d.Add))
-		for k, n := range d.Add {
-			a = append(a, k, n)
-		}
-		a = append(a, len(d.Swap))
-		for k, s := range d.Swap {
-			a = append(a, k, optional(s.Old), optional(s.New))
+	}
+	for _, s := range f.Spaces {
+		if d, ok := deltas[s.Name]; ok {
+			a = a.delta(d)
 		}
 	}
 	return a, nil
+}
+
+// delta writes the keys, and then an operator and its operands for each.
+func (a args) delta(d session.Delta) args {
+	first := len(a)
+	for k := range d.Swap {
+		a = append(a, k)
+	}
+	for _, k := range d.Delete {
+		a = append(a, k)
+	}
+	for k := range d.Set {
+		a = append(a, k)
+	}
+	for k := range d.Add {
+		a = append(a, k)
+	}
+	keys := a[first:]
+	for _, k := range keys[:len(d.Swap)] {
+		swap := d.Swap[k.(string)]
+		a = append(a, "?", optional(swap.Old), optional(swap.New))
+	}
+	for range d.Delete {
+		a = append(a, "-")
+	}
+	keys = keys[len(d.Swap)+len(d.Delete):]
+	for _, k := range keys[:len(d.Set)] {
+		a = append(a, "=", d.Set[k.(string)])
+	}
+	for _, k := range keys[len(d.Set):] {
+		a = append(a, "+", d.Add[k.(string)])
+	}
+	return a
 }
 
 // optional writes a value that may be absent.

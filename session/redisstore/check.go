@@ -17,19 +17,20 @@ const checkBatch = 500
 // the bookkeeping as it is: without a script it is several times cheaper for
 // Redis, and there is nothing to keep together.
 func (s *Store) Check(ctx context.Context, f *session.Family, ids []string) ([]*session.State, error) {
+	names := s.libraries.of(f).names
 	states := make([]*session.State, 0, len(ids))
 	for batch := range slices.Chunk(ids, checkBatch) {
 		pipe := s.client.Pipeline()
 		now := pipe.Time(ctx)
-		books := make([]*redis.MapStringStringCmd, len(batch))
+		books := make([]*redis.SliceCmd, len(batch))
 		for i, id := range batch {
-			books[i] = pipe.HGetAll(ctx, s.root(f)+"{"+id+"}")
+			books[i] = pipe.HMGet(ctx, s.root(f)+"{"+id+"}", names...)
 		}
 		if _, err := pipe.Exec(ctx); err != nil {
 			return nil, unavailable("check", err)
 		}
 		for i, id := range batch {
-			states = append(states, book(books[i].Val()).state(f, id, now.Val().UnixMilli()))
+			states = append(states, book(books[i].Val()).settled(f, id, now.Val().UnixMilli()))
 		}
 	}
 	return states, nil

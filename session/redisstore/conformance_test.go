@@ -63,6 +63,7 @@ func TestStore_clusterRoundTrips(t *testing.T) {
 	if warnings, err := s.Probe(t.Context()); err != nil || len(warnings) != 0 {
 		t.Fatalf("Probe = %q, %v", warnings, err)
 	}
+	rehearse(t, s)
 	var h trips
 	s.Client().AddHook(&h)
 	rec := create(t, s, "alice")

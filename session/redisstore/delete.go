@@ -53,8 +53,8 @@ func (s *Store) endCalls(f *session.Family, ends []session.End) ([]call, error) 
 		if e.Replaced {
 			replace = 1
 		}
-		a := append(familyArgs(f, 6), space, e.Generation, e.User, s.channel, e.Notice, replace)
-		calls[i] = call{s.scripts.end, s.keys(f, e.ID), a}
+		a := args{space, e.Generation, e.User, s.channel, e.Notice, replace}
+		calls[i] = call{s.libraries.of(f).end, s.keys(f, e.ID), a}
 	}
 	return calls, nil
 }
@@ -111,7 +111,7 @@ func (s *Store) deleteTogether(ctx context.Context, f *session.Family, ends []se
 	}
 	replies := make([][]any, len(after))
 	for i, cmd := range after {
-		if replies[i], err = cmd.Slice(); err != nil {
+		if replies[i], err = answer(cmd); err != nil {
 			return nil, unavailable("delete", err)
 		}
 	}

@@ -9,8 +9,8 @@
 // With the prefix "sessionhub" and a family with the root "main", a session
 // has these keys. The braces put them into one slot of a Redis Cluster.
 //
-//	sessionhub:main:{<id>}          hash: hash of the secret, epoch, user, deadlines; generation,
-//	                                version, size and deadlines of each namespace
+//	sessionhub:main:{<id>}          hash: hash of the secret, epoch, user, labels, deadlines, terms and
+//	                                expiry; generation, version, size and deadlines of each namespace
 //	                                (60 s: that a login as somebody else took its place)
 //	sessionhub:main:{<id>}:<ns>     hash: the values of one namespace, JSON text by key
 //	sessionhub:main:{<id>}:op:<op>  30 s: a save that was carried out
@@ -32,10 +32,31 @@
 //
 // Each operation on a session is one script, which Redis runs as a whole and
 // at its own time; nobody's clock but Redis' counts. When Redis has forgotten a
-// script, it is sent again: 1 more, once for each script and server.
+// script, it is sent again: 1 more, once for each script and server. The scripts
+// on sessions hold their family, so that each family has its own.
 //
 // Every operation may be sent twice: when its reply is lost, the client
 // repeats it on another connection, and Redis answers as if it had come once.
+//
+// # Group commit
+//
+// When many sessions of a node are saved at once, their saves share round trips:
+// Redis, whose one core is what there is least of, then reads and answers many
+// with one system call. While at most 16 are under way, each goes by itself and
+// none waits. Beyond that they wait until 16 have come together, or until one
+// of those under way is back; a group has at most 128 saves. Two groups
+// are under way at most, so that Redis works on one while the other is read.
+// What a group costs is a goroutine, which ends with it. [Options.NoGroupCommit]
+// turns this off, and a Redis Cluster does without.
+//
+// Saves that share a round trip share its fate and nothing else: each has its
+// own answer and error, and is all or nothing by itself. When the connection
+// breaks, the client repeats the group, and those that were carried out already
+// are not carried out again. A group has no caller's deadline, but the timeouts
+// of the client. A caller whose context ends before its answer is there gets an
+// error that wraps [session.ErrUnavailable] and says "unknown outcome", or "not
+// sent" if the group had not left; the others are not touched. What a context
+// holds for the hooks of the client does not reach them in a group.
 //
 // # Settings of Redis
 //

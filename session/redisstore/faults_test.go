@@ -25,9 +25,7 @@ func behindProxy(t *testing.T) (*redisstore.Store, *faultproxy.Proxy, *redistest
 	server := redistest.Start(t)
 	proxy := faultproxy.Start(t, server.Addr)
 	s, prefix := open(t, "redis://"+proxy.Addr, redisstore.Options{})
-	if _, err := s.Probe(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	rehearse(t, s)
 	return s, proxy, server, prefix
 }
 

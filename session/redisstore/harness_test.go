@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"log"
 	"net/url"
 	"sync/atomic"
@@ -63,10 +64,25 @@ func shared(t testing.TB) (*redisstore.Store, string) {
 func warm(t testing.TB) (*redisstore.Store, string) {
 	t.Helper()
 	s, prefix := shared(t)
+	rehearse(t, s)
+	return s, prefix
+}
+
+// rehearse runs each operation once, on a session that leaves no key.
+func rehearse(t testing.TB, s *redisstore.Store) {
+	t.Helper()
 	if _, err := s.Probe(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	return s, prefix
+	rec := create(t, s, "")
+	_, hash := secret()
+	_, loading := s.Load(t.Context(), family, rec.ID, session.Load{})
+	_, saving := s.Save(t.Context(), family, rec.ID, session.Save{Epoch: rec.Epoch})
+	_, login := s.Login(t.Context(), family, rec.ID, session.Elevation{Epoch: rec.Epoch, Hash: hash})
+	ending := s.Delete(t.Context(), family, session.End{ID: rec.ID})
+	if err := errors.Join(loading, saving, login, ending); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // redisURL stands for os.Getenv("REDIS_URL") in examples.
@@ -99,7 +115,7 @@ if kind == 'zset' then
   local list = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')
   for i = 1, #list, 2 do redis.call('ZADD', key, int(list[i + 1] - d), list[i]) end
 elseif kind == 'hash' and redis.call('HEXISTS', key, 'secret') == 1 then
-  local times = {created = 1, seen = 1, renewed = 1, idle = 1, life = 1, previous_until = 1}
+  local times = {created = 1, seen = 1, renewed = 1, idle = 1, life = 1, previous_until = 1, expiry_end = 1, authenticated = 1}
   local flat = redis.call('HGETALL', key)
   for i = 1, #flat, 2 do
     local field = flat[i]

@@ -8,12 +8,12 @@ import (
 
 // Listed implements [session.Store]. One round trip.
 func (s *Store) Listed(ctx context.Context, f *session.Family, user string) ([]session.Listing, error) {
-	return s.listing(ctx, "list", call{s.scripts.listed, s.indexKeys(f, user), nil})
+	return s.listing(ctx, "list", call{s.listedScript, s.indexKeys(f, user), nil})
 }
 
 // Raise implements [session.Store]. One round trip.
 func (s *Store) Raise(ctx context.Context, f *session.Family, user string) ([]session.Listing, error) {
-	return s.listing(ctx, "raise", call{s.scripts.raise, s.indexKeys(f, user), nil})
+	return s.listing(ctx, "raise", call{s.raiseScript, s.indexKeys(f, user), nil})
 }
 
 func (s *Store) listing(ctx context.Context, doing string, c call) ([]session.Listing, error) {

@@ -40,14 +40,10 @@ func record(f *session.Family, id string, reply []any) (session.Record, error) {
 	match, _ := at(reply, 2).(int64)
 	fields, _ := at(reply, 3).([]any)
 	values, _ := at(reply, 4).([]any)
-	if !ok {
+	if b := book(fields); !ok || b.text(fieldSecret) == "" {
 		return session.Record{}, unexpected(reply)
 	}
-	state := book(pairs(fields)).state(f, id, now)
-	if state == nil {
-		return session.Record{}, unexpected(reply)
-	}
-	rec := session.Record{State: *state, Match: session.Match(match)}
+	rec := session.Record{State: book(fields).state(f, id, now), Match: session.Match(match)}
 	rec.Values = make(map[string]map[string]string, len(values)/2)
 	for i := 0; i+1 < len(values); i += 2 {
 		place, _ := values[i].(int64)
@@ -104,69 +100,152 @@ func pairs(list []any) map[string]string {
 	return m
 }
 
-// book is the bookkeeping of a session, as the scripts write it: times and
-// durations in milliseconds.
-type book map[string]string
+// The fields of the bookkeeping of a session, in the order in which they are
+// read: times and durations in milliseconds. Those of each namespace come after
+// them: generation, version and bytes, and of a child when it ends, idle or not.
+const (
+	fieldSecret = iota
+	fieldEpoch
+	fieldUser
+	fieldDevice
+	fieldAddress
+	fieldCreated
+	fieldSeen
+	fieldRenewed
+	fieldAuthenticated
+	fieldIdle
+	fieldLife
+	fieldTermsIdle
+	fieldTermsLife
+	fieldTermsPersistent
+	fieldExpiryIdle
+	fieldExpiryEnd
+	fieldExpiryCookie
+	fieldNonce
+	fieldPrevious
+	fieldPreviousKind
+	fieldPreviousUntil
+	fieldReplaced
+	fieldCount
+)
 
-// state decodes it as of now, in milliseconds: nil when the session does not
-// live. It knows what the scripts know: deadlines count before keys expire,
-// and a namespace whose deadline has passed is in the next generation.
-func (b book) state(f *session.Family, id string, now int64) *session.State {
-	life := b.number("life")
-	deadline := min(b.number("idle"), life)
-	if b["secret"] == "" || deadline <= now {
+// fields are their names in Redis; in the scripts they stand in capitals.
+var fields = [fieldCount]string{
+	fieldSecret:          "secret",
+	fieldEpoch:           "epoch",
+	fieldUser:            "user",
+	fieldDevice:          "device",
+	fieldAddress:         "address",
+	fieldCreated:         "created",
+	fieldSeen:            "seen",
+	fieldRenewed:         "renewed",
+	fieldAuthenticated:   "authenticated",
+	fieldIdle:            "idle",
+	fieldLife:            "life",
+	fieldTermsIdle:       "terms_idle",
+	fieldTermsLife:       "terms_life",
+	fieldTermsPersistent: "terms_persistent",
+	fieldExpiryIdle:      "expiry_idle",
+	fieldExpiryEnd:       "expiry_end",
+	fieldExpiryCookie:    "expiry_cookie",
+	fieldNonce:           "nonce",
+	fieldPrevious:        "previous",
+	fieldPreviousKind:    "previous_kind",
+	fieldPreviousUntil:   "previous_until",
+	fieldReplaced:        "replaced",
+}
+
+// book is the bookkeeping of a session: what HMGET or a script answers.
+type book []any
+
+// settled decodes what no script has looked at, as of now, in milliseconds: nil
+// when the session does not live. It knows what the scripts know: deadlines
+// count before keys expire, and a namespace whose deadline has passed is in the
+// next generation.
+func (b book) settled(f *session.Family, id string, now int64) *session.State {
+	if b.text(fieldSecret) == "" {
 		return nil
 	}
-	s := &session.State{
+	s := b.state(f, id, now)
+	if s.Left <= 0 {
+		return nil
+	}
+	for name, space := range s.Spaces {
+		if !space.Deadline.IsZero() && !s.Now.Before(space.Deadline) {
+			s.Spaces[name] = session.SpaceState{Generation: space.Generation + 1}
+		}
+	}
+	return &s
+}
+
+// state decodes it as it is.
+func (b book) state(f *session.Family, id string, now int64) session.State {
+	life := b.number(fieldLife)
+	deadline := min(b.number(fieldIdle), life)
+	s := session.State{
 		ID:      id,
-		Epoch:   b.count("epoch"),
-		User:    b["user"],
-		Device:  b["device"],
-		Hash:    session.Hash(b["secret"]),
-		Created: time.UnixMilli(b.number("created")),
-		Seen:    time.UnixMilli(b.number("seen")),
-		Renewed: time.UnixMilli(b.number("renewed")),
+		Epoch:   uint64(b.number(fieldEpoch)),
+		User:    b.text(fieldUser),
+		Device:  b.text(fieldDevice),
+		Address: b.text(fieldAddress),
+		Hash:    session.Hash(b.text(fieldSecret)),
+		Created: time.UnixMilli(b.number(fieldCreated)),
+		Seen:    time.UnixMilli(b.number(fieldSeen)),
+		Renewed: time.UnixMilli(b.number(fieldRenewed)),
 		Now:     time.UnixMilli(now),
 		Left:    millis(deadline - now),
 		Life:    millis(life - now),
 		Terms: session.Terms{
-			Idle:       millis(b.number("terms_idle")),
-			Life:       millis(b.number("terms_life")),
-			Persistent: b["terms_persistent"] != "",
+			Idle:       millis(b.number(fieldTermsIdle)),
+			Life:       millis(b.number(fieldTermsLife)),
+			Persistent: b.number(fieldTermsPersistent) != 0,
+		},
+		Expiry: session.Expiry{
+			Idle:   millis(b.number(fieldExpiryIdle)),
+			Cookie: session.Persistence(b.number(fieldExpiryCookie)),
 		},
 		Spaces: make(map[string]session.SpaceState, len(f.Spaces)),
 	}
+	if end := b.number(fieldExpiryEnd); end != 0 {
+		s.Expiry.End = time.UnixMilli(end)
+		s.Life = millis(min(end, life) - now)
+	}
+	if at := b.number(fieldAuthenticated); at != 0 {
+		s.Authenticated = time.UnixMilli(at)
+	}
+	at := fieldCount
 	for i, space := range f.Spaces {
-		s.Spaces[space.Name] = b.space(space.Prefix, i == 0, now, deadline)
+		st := session.SpaceState{Generation: uint64(b.number(at)), Version: uint64(b.number(at + 1))}
+		end := deadline // a namespace ends with the session
+		if at += 3; i > 0 {
+			end = min(end, b.number(at), b.number(at+1))
+			at += 2
+		}
+		if st.Version > 0 {
+			st.Deadline = time.UnixMilli(end)
+		}
+		s.Spaces[space.Name] = st
 	}
 	return s
 }
 
-// space decodes the state of one namespace, which ends with the session.
-func (b book) space(prefix string, root bool, now, deadline int64) session.SpaceState {
-	s := session.SpaceState{Generation: b.count(prefix + ":gen"), Version: b.count(prefix + ":ver")}
-	if s.Version == 0 {
-		return s
-	}
-	if !root {
-		deadline = min(deadline, b.number(prefix+":idle"), b.number(prefix+":life"))
-	}
-	if deadline <= now {
-		return session.SpaceState{Generation: s.Generation + 1}
-	}
-	s.Left = millis(deadline - now)
-	return s
+// text reads a field; "" when there is none.
+func (b book) text(field int) string {
+	text, _ := at(b, field).(string)
+	return text
 }
 
-// number reads an integer that a script wrote; 0 when there is none.
-func (b book) number(field string) int64 {
-	n, _ := strconv.ParseInt(b[field], 10, 64)
-	return n
-}
-
-func (b book) count(field string) uint64 {
-	n, _ := strconv.ParseUint(b[field], 10, 64)
-	return n
+// number reads an integer, which a script has just put or Redis has stored; 0
+// when there is none.
+func (b book) number(field int) int64 {
+	switch v := at(b, field).(type) {
+	case int64:
+		return v
+	case string:
+		n, _ := strconv.ParseInt(v, 10, 64)
+		return n
+	}
+	return 0
 }
 
 func millis(n int64) time.Duration { return time.Duration(n) * time.Millisecond }

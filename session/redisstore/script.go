@@ -4,6 +4,9 @@ import (
 	"context"
 	"embed"
 	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -12,43 +15,27 @@ import (
 	"github.com/sessionhub/sessionhub/session"
 )
 
+// lua are the operations, one script each. Each file documents its arguments and
+// how it ends.
+//
 //go:embed lua/*.lua
 var lua embed.FS
-
-// scripts are the operations, one script each. Each file of lua documents its
-// arguments and how it ends.
-type scripts struct {
-	create, load, save, login, end *redis.Script // on one family
-	enlist, raise, listed          *redis.Script // on one user's index
-}
 
 // loginTime is longer than any login takes. For so long an index remembers
 // what a login in progress relies on.
 const loginTime = 24 * time.Hour
 
-func newScripts() scripts {
-	return scripts{
-		create: script("create", "family", "delta"),
-		load:   script("load", "family"),
-		save:   script("save", "family", "delta"),
-		login:  script("login", "family", "delta"),
-		end:    script("end", "family"),
-		enlist: script("enlist", "index"),
-		raise:  script("raise", "index"),
-		listed: script("listed", "index"),
-	}
-}
-
 // script puts together the text of one operation: the line with its flags,
-// which has to be the first, the constants, what it shares with others, and
-// its own steps.
+// which has to be the first, what it shares with others, and its own steps.
 func script(name string, shared ...string) *redis.Script {
 	flags, steps, _ := strings.Cut(source(name), "\n")
-	text := []string{flags, constants(), source("common")}
-	for _, s := range shared {
-		text = append(text, source(s))
-	}
-	return redis.NewScript(strings.Join(append(text, steps), "\n"))
+	text := slices.Concat([]string{flags, source("common")}, shared, []string{steps})
+	return redis.NewScript(constant.ReplaceAllStringFunc(strings.Join(text, "\n"), func(name string) string {
+		if value, ok := constants[name]; ok {
+			return strconv.FormatInt(value, 10)
+		}
+		return name
+	}))
 }
 
 func source(name string) string {
@@ -59,32 +46,34 @@ func source(name string) string {
 	return string(text)
 }
 
-// constants gives the scripts those of package session, so that no number
-// stands in two places. Times are in milliseconds.
-func constants() string {
-	var b strings.Builder
-	for _, c := range []struct {
-		name  string
-		value int64
-	}{
-		{"MAX_BYTES", session.MaxBytes},
-		{"MAX_VALUES", session.MaxValues},
-		{"MAX_VALUE_BYTES", session.MaxValueBytes},
-		{"RENEW_GRACE", session.RenewGrace.Milliseconds()},
-		{"ELEVATE_GRACE", session.ElevateGrace.Milliseconds()},
-		{"OP_MEMORY", session.OpMemory.Milliseconds()},
-		{"LOGIN_TIME", loginTime.Milliseconds()},
-		{"SLIDE_DUE", int64(session.SlideDue)},
-		{"SLIDE_ALWAYS", int64(session.SlideAlways)},
-		{"MATCH_NONE", int64(session.MatchNone)},
-		{"MATCH_CURRENT", int64(session.MatchCurrent)},
-		{"MATCH_RENEWED", int64(session.MatchRenewed)},
-		{"MATCH_ELEVATED", int64(session.MatchElevated)},
-	} {
-		fmt.Fprintf(&b, "local %s = %d\n", c.name, c.value)
+// constant is what a name in constants looks like.
+var constant = regexp.MustCompile(`\b[A-Z][A-Z_]+\b`)
+
+// constants take the place of their names in the scripts: the numbers of
+// package session, so that none stands in two places, and those of the fields.
+// A variable for each would cost a script more than much of what it does. Times
+// are in milliseconds.
+var constants = func() map[string]int64 {
+	m := map[string]int64{
+		"MAX_BYTES":       session.MaxBytes,
+		"MAX_VALUES":      session.MaxValues,
+		"MAX_VALUE_BYTES": session.MaxValueBytes,
+		"RENEW_GRACE":     session.RenewGrace.Milliseconds(),
+		"ELEVATE_GRACE":   session.ElevateGrace.Milliseconds(),
+		"OP_MEMORY":       session.OpMemory.Milliseconds(),
+		"LOGIN_TIME":      loginTime.Milliseconds(),
+		"SLIDE_DUE":       int64(session.SlideDue),
+		"SLIDE_ALWAYS":    int64(session.SlideAlways),
+		"MATCH_NONE":      int64(session.MatchNone),
+		"MATCH_CURRENT":   int64(session.MatchCurrent),
+		"MATCH_RENEWED":   int64(session.MatchRenewed),
+		"MATCH_ELEVATED":  int64(session.MatchElevated),
 	}
-	return b.String()
-}
+	for i, name := range fields {
+		m[strings.ToUpper(name)] = int64(i + 1) // as Lua counts
+	}
+	return m
+}()
 
 // call is one run of a script.
 type call struct {
@@ -100,22 +89,26 @@ type call struct {
 // of their scripts: one round trip more. Those among them that were carried
 // out already are so a second time, which every script allows for.
 func (s *Store) run(ctx context.Context, doing string, calls ...call) ([][]any, error) {
-	cmds := s.send(ctx, calls, (*redis.Script).EvalSha)
-	for i, cmd := range cmds {
-		if redis.HasErrorPrefix(cmd.Err(), "NOSCRIPT") {
-			cmds = append(cmds[:i], s.send(ctx, calls[i:], (*redis.Script).Eval)...)
-			break
-		}
-	}
+	cmds := s.evaluate(ctx, calls)
 	replies := make([][]any, len(cmds))
 	for i, cmd := range cmds {
-		reply, err := cmd.Slice()
+		reply, err := answer(cmd)
 		if err != nil {
 			return nil, unavailable(doing, err)
 		}
 		replies[i] = reply
 	}
 	return replies, nil
+}
+
+func (s *Store) evaluate(ctx context.Context, calls []call) []*redis.Cmd {
+	cmds := s.send(ctx, calls, (*redis.Script).EvalSha)
+	for i, cmd := range cmds {
+		if redis.HasErrorPrefix(cmd.Err(), "NOSCRIPT") {
+			return append(cmds[:i], s.send(ctx, calls[i:], (*redis.Script).Eval)...)
+		}
+	}
+	return cmds
 }
 
 type eval func(*redis.Script, context.Context, redis.Scripter, []string, ...any) *redis.Cmd

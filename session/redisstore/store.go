@@ -12,13 +12,16 @@ import (
 )
 
 // Store is a [session.Store] on Redis. All methods may be called from any
-// goroutine. It starts no goroutine of its own.
+// goroutine. Goroutines of its own send the saves that go together, and end with
+// their trip.
 type Store struct {
-	client  redis.UniversalClient
-	cluster bool
-	options Options
-	channel string // of notices
-	scripts scripts
+	client                                  redis.UniversalClient
+	cluster                                 bool
+	options                                 Options
+	channel                                 string        // of notices
+	libraries                               *libraries    // on families
+	enlistScript, raiseScript, listedScript *redis.Script // on one user's index
+	group                                   *group        // of saves
 }
 
 var _ session.Store = (*Store)(nil)
@@ -50,6 +53,13 @@ type Options struct {
 	//
 	// Defaults to 200 milliseconds.
 	WaitTimeout time.Duration
+
+	// NoGroupCommit sends each save in a round trip of its own, however many
+	// there are. On a Redis Cluster it always is so.
+	//
+	// Defaults to false: saves share round trips when more than 16 are under
+	// way.
+	NoGroupCommit bool
 }
 
 // New returns a Store that uses c, which the caller closes: a [*redis.Client],
@@ -75,13 +85,18 @@ func New(c redis.UniversalClient, o Options) (*Store, error) {
 	if err := set.check(o); err != nil {
 		return nil, err
 	}
-	return &Store{
-		client:  c,
-		cluster: set.cluster,
-		options: o,
-		channel: o.Prefix + ":notice",
-		scripts: newScripts(),
-	}, nil
+	s := &Store{
+		client:       c,
+		cluster:      set.cluster,
+		options:      o,
+		channel:      o.Prefix + ":notice",
+		libraries:    new(libraries),
+		enlistScript: script("enlist", source("index")),
+		raiseScript:  script("raise", source("index")),
+		listedScript: script("listed", source("index")),
+	}
+	s.group = &group{send: s.evaluate, alone: o.NoGroupCommit || s.cluster}
+	return s, nil
 }
 
 func (o Options) check() error {
@@ -105,9 +120,14 @@ func (o Options) check() error {
 // Client returns the client that the store uses, for a broker beside it.
 func (s *Store) Client() redis.UniversalClient { return s.client }
 
-// Close closes the client. Operations under way and later ones return an error
-// that wraps [session.ErrUnavailable].
-func (s *Store) Close() error { return s.client.Close() }
+// Close closes the client, and returns when the goroutines of the store have
+// ended. Operations under way and later ones return an error that wraps
+// [session.ErrUnavailable].
+func (s *Store) Close() error {
+	err := s.client.Close()
+	s.group.close()
+	return err
+}
 
 // root begins the keys of a family of namespaces.
 func (s *Store) root(f *session.Family) string { return s.options.Prefix + ":" + f.Root().Prefix + ":" }

@@ -11,49 +11,58 @@ import (
 // Create implements [session.Store]. One round trip without a user, two with
 // one (three on a Redis Cluster).
 func (s *Store) Create(ctx context.Context, f *session.Family, c session.Create) (session.Record, error) {
-	a := append(familyArgs(f, 16), string(c.Hash), c.Nonce, c.User, c.Device)
-	a, err := a.terms(c.Terms).deltas(f, c.Deltas)
+	a := append(make(args, 0, 24), string(c.Hash), c.Nonce, c.User, c.Device, c.Address)
+	a, err := a.terms(c.Terms).expiry(c.Expiry).deltas(f, c.Deltas)
 	if err != nil {
 		return session.Record{}, err
 	}
 	return s.listedRun(ctx, "create", f, c.ID, c.User, c.Terms, c.Ends,
-		call{s.scripts.create, s.keys(f, c.ID), a})
+		call{s.libraries.of(f).create, s.keys(f, c.ID), a})
 }
 
 // Load implements [session.Store]. One round trip.
 func (s *Store) Load(ctx context.Context, f *session.Family, id string, l session.Load) (session.Record, error) {
-	a := append(familyArgs(f, 2), string(l.Hash), int(l.Slide))
-	replies, err := s.run(ctx, "load", call{s.scripts.load, s.keys(f, id), a})
+	a := append(make(args, 0, 2), string(l.Hash), int(l.Slide))
+	replies, err := s.run(ctx, "load", call{s.libraries.of(f).load, s.keys(f, id), a})
 	if err != nil {
 		return session.Record{}, err
 	}
 	return record(f, id, replies[0])
 }
 
-// Save implements [session.Store]. One round trip.
+// Save implements [session.Store]. One round trip, which it may share with
+// others, see [Options.NoGroupCommit].
 func (s *Store) Save(ctx context.Context, f *session.Family, id string, v session.Save) (session.Record, error) {
-	a := append(familyArgs(f, 16), v.Epoch, int(v.Slide), string(v.Renew.Old), string(v.Renew.New))
+	a := append(make(args, 0, 16), v.Epoch, int(v.Slide), string(v.Renew.Old), string(v.Renew.New))
 	a, err := a.deltas(f, v.Deltas)
 	if err != nil {
 		return session.Record{}, err
 	}
-	replies, err := s.run(ctx, "save", call{s.scripts.save, withOp(s.keys(f, id), v.Op), a})
-	if err != nil {
-		return session.Record{}, err
+	if v.Expiry != nil {
+		a = append(a, 1).expiry(*v.Expiry)
 	}
-	return record(f, id, replies[0])
+	cmd, err := s.group.run(ctx, call{s.libraries.of(f).save, withOp(s.keys(f, id), v.Op), a})
+	if err != nil {
+		return session.Record{}, unavailable("save", err)
+	}
+	reply, err := answer(cmd)
+	if err != nil {
+		return session.Record{}, unavailable("save", err)
+	}
+	return record(f, id, reply)
 }
 
 // Login implements [session.Store]. Two round trips (three on a Redis
 // Cluster).
 func (s *Store) Login(ctx context.Context, f *session.Family, id string, l session.Elevation) (session.Record, error) {
-	a := append(familyArgs(f, 24), l.Epoch, string(l.Hash), l.User, l.Device)
-	a, err := append(a.terms(l.Terms), s.channel, l.Notice).deltas(f, l.Deltas)
+	a := append(make(args, 0, 32), l.Epoch, string(l.Hash), l.Keep, s.channel, l.Notice)
+	a, err := a.deltas(f, l.Deltas)
 	if err != nil {
 		return session.Record{}, err
 	}
+	a = append(a, l.User, l.Device, l.Address).terms(l.Terms).expiry(l.Expiry)
 	return s.listedRun(ctx, "login", f, id, l.User, l.Terms, nil,
-		call{s.scripts.login, withOp(s.keys(f, id), l.Op), a})
+		call{s.libraries.of(f).login, withOp(s.keys(f, id), l.Op), a})
 }
 
 // listedRun runs the script that makes id a session of user, between two
@@ -78,7 +87,7 @@ func (s *Store) listedRun(ctx context.Context, doing string, f *session.Family, 
 		return record(f, id, replies[0])
 	}
 	life := cmp.Or(t.Life, f.Root().Life)
-	enlist := call{s.scripts.enlist, s.indexKeys(f, user), args{id, life.Milliseconds()}}
+	enlist := call{s.enlistScript, s.indexKeys(f, user), args{id, life.Milliseconds()}}
 	before, err := s.enlist(ctx, doing, f, ends, enlist)
 	if err != nil {
 		return session.Record{}, err

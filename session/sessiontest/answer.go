@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"time"
 
 	"github.com/sessionhub/sessionhub/session"
 )
@@ -32,19 +33,50 @@ func (a answer) check(op operation, want answer) error {
 
 func (a answer) checkState(want session.State) error {
 	got := a.rec.State
-	if got.User != want.User || got.Hash != want.Hash || got.Terms != want.Terms || len(got.Spaces) != len(want.Spaces) {
+	if got.User != want.User || got.Device != want.Device || got.Address != want.Address || got.Hash != want.Hash ||
+		got.Terms != want.Terms || len(got.Spaces) != len(want.Spaces) {
 		return fmt.Errorf("state = %+v, want %+v", got, want)
+	}
+	if g, w := got.Expiry, want.Expiry; g.Idle != w.Idle || g.Cookie != w.Cookie || !sameTime(got, g.End, want, w.End) {
+		return fmt.Errorf("expiry = %+v, want %+v", g, w)
+	}
+	if !sameTime(got, got.Authenticated, want, want.Authenticated) {
+		return fmt.Errorf("authenticated = %v, want %v", got.Authenticated, want.Authenticated)
+	}
+	if want.Left <= 0 { // the last moment
+		if got.Left > 0 {
+			return fmt.Errorf("left %v, want none", got.Left)
+		}
+		return nil
 	}
 	if (got.Left-want.Left).Abs() > slack || (got.Life-want.Life).Abs() > slack {
 		return fmt.Errorf("left %v of %v, want %v of %v", got.Left, got.Life, want.Left, want.Life)
 	}
 	for name, w := range want.Spaces {
 		g := got.Spaces[name]
-		if g.Generation != w.Generation || g.Version != w.Version || name != "main" && (g.Left-w.Left).Abs() > slack {
+		if g.Generation != w.Generation || g.Version != w.Version || name != "main" && (left(got, g)-left(want, w)).Abs() > slack {
 			return fmt.Errorf("%s = %+v, want %+v", name, g, w)
 		}
 	}
 	return nil
+}
+
+// sameTime compares two times, each as seen from the moment of its state. None
+// is only like none.
+func sameTime(got session.State, g time.Time, want session.State, w time.Time) bool {
+	if g.IsZero() || w.IsZero() {
+		return g.IsZero() && w.IsZero()
+	}
+	return (got.Now.Sub(g) - want.Now.Sub(w)).Abs() <= slack
+}
+
+// left returns how long a namespace has until its deadline, and 0 for one that
+// has not begun.
+func left(st session.State, sp session.SpaceState) time.Duration {
+	if sp.Deadline.IsZero() {
+		return 0
+	}
+	return sp.Deadline.Sub(st.Now)
 }
 
 // checkValues compares values. An answer may leave a namespace out when its

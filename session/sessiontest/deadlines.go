@@ -121,7 +121,7 @@ func namespaceDeadlineRules() []rule {
 	return []rule{
 		{"Idle", "a namespace with a shorter idle timeout ends alone: one generation higher, and empty", func(v *visitor) {
 			v.begin(session.Create{Deltas: both()})
-			v.near("Left of chat", v.seen.Spaces["chat"].Left, chatIdle)
+			v.near("Left of chat", spaceLeft(v.seen, "chat"), chatIdle)
 			v.Advance(chatIdle)
 			if got, want := v.look().Spaces["chat"], (session.SpaceState{Generation: 1}); got != want {
 				v.Errorf("chat = %+v, want %+v", got, want)
@@ -136,7 +136,7 @@ func namespaceDeadlineRules() []rule {
 				v.look()
 				v.mustDo(session.Save{Epoch: v.seen.Epoch, Slide: session.SlideAlways})
 			}
-			v.near("Left of chat", v.look().Spaces["chat"].Left, chatIdle)
+			v.near("Left of chat", spaceLeft(v.look(), "chat"), chatIdle)
 			v.wantValues("chat", "b", `2`)
 		}},
 		{"InUse", "activity in each third of a namespace's idle timeout keeps it, however short beside the root's", func(v *visitor) {
@@ -149,7 +149,7 @@ func namespaceDeadlineRules() []rule {
 					w.Advance(codeIdle / 3)
 					active(w)
 				}
-				w.near("Left of code after "+name, w.look().Spaces["code"].Left, codeIdle)
+				w.near("Left of code after "+name, spaceLeft(w.look(), "code"), codeIdle)
 				w.wantValues("code", "a", `1`)
 			}
 		}},
@@ -177,7 +177,7 @@ func namespaceDeadlineRules() []rule {
 			s.Slide = session.SlideDue
 			rec := v.mustDo(s)
 			v.near("Left", rec.Left, mainIdle-codeIdle)
-			v.near("Left of code", rec.Spaces["code"].Left, codeIdle)
+			v.near("Left of code", spaceLeft(rec, "code"), codeIdle)
 			v.near("Left", v.mustLoad(session.Load{Slide: session.SlideDue}).Left, mainIdle)
 		}},
 		{"TooLate", "activity after a namespace's deadline ends it first", func(v *visitor) {
@@ -215,7 +215,7 @@ func namespaceDeadlineRules() []rule {
 				v.Advance(5 * time.Minute)
 				v.mustLoad(session.Load{Slide: session.SlideAlways})
 			}
-			v.near("Left of chat", v.look().Spaces["chat"].Left, 5*time.Minute)
+			v.near("Left of chat", spaceLeft(v.look(), "chat"), 5*time.Minute)
 			v.Advance(5 * time.Minute)
 			if got := v.look().Spaces["chat"].Generation; got != 1 {
 				v.Errorf("generation = %d, want 1", got)
@@ -225,23 +225,23 @@ func namespaceDeadlineRules() []rule {
 			v.begin(session.Create{})
 			v.Advance(5 * time.Minute)
 			rec := v.mustSave(deltas("chat", set("b", `2`)))
-			v.near("Left of chat", rec.Spaces["chat"].Left, chatIdle)
+			v.near("Left of chat", spaceLeft(rec, "chat"), chatIdle)
 			v.near("Left", rec.Left, mainIdle-5*time.Minute)
 		}},
 		{"WriteIsNoActivity", "a save that does not slide leaves the deadline of a namespace that has begun", func(v *visitor) {
 			v.begin(session.Create{Deltas: both()})
 			v.Advance(5 * time.Minute)
-			v.near("Left of chat", v.mustSave(deltas("chat", set("b", `3`))).Spaces["chat"].Left, chatIdle-5*time.Minute)
+			v.near("Left of chat", spaceLeft(v.mustSave(deltas("chat", set("b", `3`))), "chat"), chatIdle-5*time.Minute)
 		}},
 		{"NotBeyondRoot", "a namespace cannot outlive its root", func(v *visitor) {
 			v.begin(session.Create{Terms: session.Terms{Idle: 4 * time.Minute}, Deltas: both()})
-			v.near("Left of chat", v.seen.Spaces["chat"].Left, 4*time.Minute)
+			v.near("Left of chat", spaceLeft(v.seen, "chat"), 4*time.Minute)
 			v.Advance(4 * time.Minute)
 			v.wantGone()
 		}},
 		{"AsTheRoot", "a namespace without timeouts has the root's, with the terms", func(v *visitor) {
 			v.begin(session.Create{Terms: session.Terms{Idle: time.Hour}, Deltas: deltas("cart", set("a", `1`))})
-			v.near("Left of cart", v.seen.Spaces["cart"].Left, time.Hour)
+			v.near("Left of cart", spaceLeft(v.seen, "cart"), time.Hour)
 			v.Advance(time.Hour - time.Minute)
 			v.wantValues("cart", "a", `1`)
 		}},
@@ -253,7 +253,7 @@ func namespaceDeadlineRules() []rule {
 			if got := rec.Spaces["chat"]; got.Generation != 1 || got.Version != 1 {
 				v.Errorf("chat = %+v, want generation 1, version 1", got)
 			}
-			v.near("Left of chat", rec.Spaces["chat"].Left, chatIdle)
+			v.near("Left of chat", spaceLeft(rec, "chat"), chatIdle)
 			v.wantValues("chat", "c", `3`)
 		}},
 	}

@@ -71,7 +71,7 @@ func deleteRules() []rule {
 			if got := rec.Spaces["chat"]; got.Generation != 1 || got.Version != 1 {
 				v.Errorf("chat = %+v, want generation 1, version 1", got)
 			}
-			v.near("Left of chat", rec.Spaces["chat"].Left, chatIdle)
+			v.near("Left of chat", spaceLeft(rec, "chat"), chatIdle)
 			v.wantValues("chat", "c", `3`)
 		}},
 		{"NamespaceRetry", "the retry of a namespace's end leaves what began after it", func(v *visitor) {

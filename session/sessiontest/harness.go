@@ -12,7 +12,9 @@ type Harness struct {
 	Store session.Store
 
 	// Advance lets d pass for everything that the store measures time with:
-	// deadlines, grace periods, the age of listings.
+	// deadlines, grace periods, the age of listings. To a store that moves
+	// these back instead, the ends in the expiries of its sessions are
+	// deadlines too.
 	Advance func(d time.Duration)
 
 	// Notices returns the notices that were delivered since the last call, in
@@ -59,9 +61,17 @@ func TestStore(t *testing.T, open func(t *testing.T) Harness) {
 		{"Limits", limitRules()},
 		{"Renew", renewRules()},
 		{"Login", loginRules()},
+		{"Keep", keepRules()},
+		{"Labels", labelRules()},
+		{"Authenticated", authenticatedRules()},
+		{"Expiry", expiryRules()},
+		{"ExpirySlides", expirySlideRules()},
+		{"ExpiryPast", pastExpiryRules()},
+		{"NamespaceExpiry", namespaceExpiryRules()},
 		{"Delete", deleteRules()},
 		{"Check", checkRules()},
 		{"Index", indexRules()},
+		{"State", stateRules()},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			for _, r := range part.rules {

@@ -25,13 +25,16 @@ func describe(history []porcupine.Operation) string {
 func (op operation) String() string {
 	switch {
 	case op.create != nil:
-		return fmt.Sprintf("create %+v", *op.create)
+		return fmt.Sprintf("create %+v, ends in %v", *op.create, op.until)
 	case op.load != nil:
 		return fmt.Sprintf("load %+v", *op.load)
 	case op.save != nil:
+		if op.save.Expiry != nil {
+			return fmt.Sprintf("save %+v with %+v, ends in %v", *op.save, *op.save.Expiry, op.until)
+		}
 		return fmt.Sprintf("save %+v", *op.save)
 	case op.login != nil:
-		return fmt.Sprintf("login %+v", *op.login)
+		return fmt.Sprintf("login %+v, ends in %v", *op.login, op.until)
 	case op.end != nil:
 		return fmt.Sprintf("end %+v", *op.end)
 	}

@@ -78,7 +78,7 @@ func collide(t *testing.T, h Harness, random *rand.Rand, faulty bool) []porcupin
 		t.Fatalf("Create = %v", created.err)
 	}
 	history = append(history, porcupine.Operation{Input: creation, Output: created, Return: events.Add(1)})
-	kinds := []string{"load", "load", "set", "set", "add", "add", "swap", "swap", "delete", "clear", "login", "end namespace", "end"}
+	kinds := []string{"load", "load", "set", "set", "add", "add", "swap", "swap", "delete", "clear", "login", "keep", "expire", "end namespace", "end"}
 	if !faulty {
 		kinds = append(kinds, "create", "create")
 	}
@@ -144,7 +144,8 @@ func lenient(m model, op operation, got answer) []any {
 // equal compares all but the times, which stand still, and the ops, which are
 // not repeated.
 func (m model) equal(o model) bool {
-	return m.alive == o.alive && m.nonce == o.nonce && m.epoch == o.epoch && m.user == o.user && m.hash == o.hash &&
+	return m.alive == o.alive && m.nonce == o.nonce && m.epoch == o.epoch && m.user == o.user && m.label == o.label && m.hash == o.hash &&
+		m.terms == o.terms && m.expiry == o.expiry &&
 		maps.EqualFunc(m.spaces, o.spaces, func(a, b space) bool {
 			return a.generation == b.generation && a.version == b.version && a.begun == b.begun && maps.Equal(a.values, b.values)
 		})

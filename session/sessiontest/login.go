@@ -154,16 +154,16 @@ func loginRules() []rule {
 				}
 			}
 			use()
-			v.near("Left of chat", v.look().Spaces["chat"].Left, 5*time.Minute)
+			v.near("Left of chat", spaceLeft(v.look(), "chat"), 5*time.Minute)
 			rec := v.mustLogin(v.elevation())
-			v.near("Left of chat", rec.Spaces["chat"].Left, chatIdle)
+			v.near("Left of chat", spaceLeft(rec, "chat"), chatIdle)
 			if got, want := rec.Spaces["code"], (session.SpaceState{}); got != want {
 				v.Errorf("code = %+v, want %+v: it had not begun", got, want)
 			}
 			use()
 			v.wantValues("chat", "a", `1`)
 			v.wantValues("cart", "b", `2`)
-			v.near("Left of chat", v.look().Spaces["chat"].Left, 5*time.Minute)
+			v.near("Left of chat", spaceLeft(v.look(), "chat"), 5*time.Minute)
 			v.Advance(5 * time.Minute)
 			if got := v.look().Spaces["chat"].Generation; got != 1 {
 				v.Errorf("generation of chat = %d, want 1", got)

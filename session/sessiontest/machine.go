@@ -38,7 +38,7 @@ type turn struct {
 func turns() *rapid.Generator[turn] {
 	kinds := []string{
 		"create", "load", "present", "present", "set", "set", "add", "swap", "swap", "delete", "clear",
-		"touch", "renew", "renew", "login", "login", "end", "end as", "end namespace", "again", "pass", "pass", "pass",
+		"touch", "expire", "expire", "expire", "renew", "renew", "login", "login", "keep", "keep", "end", "end as", "end namespace", "again", "pass", "pass", "pass",
 	}
 	passes := []time.Duration{10 * time.Second, 20 * time.Second, time.Minute, 3 * time.Minute, 10 * time.Minute, 20 * time.Minute}
 	return rapid.Custom(func(rt *rapid.T) turn {

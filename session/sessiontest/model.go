@@ -2,8 +2,6 @@ package sessiontest
 
 import (
 	"maps"
-	"slices"
-	"strconv"
 	"time"
 
 	"github.com/sessionhub/sessionhub/session"
@@ -18,14 +16,21 @@ type model struct {
 	nonce  string
 	epoch  uint64
 	user   string
+	login  time.Duration // of the user
+	label  label
 	hash   session.Hash
 	former former
 	terms  session.Terms
+	expiry expiry
+	dated  time.Duration // when the expiry was set
 	active time.Duration // the last activity
 	start  time.Duration // of the lifetime
 	spaces map[string]space
 	done   map[string]bool // ops that were carried out
 }
+
+// label is what a session's owner sees of it.
+type label struct{ device, address string }
 
 // former is the secret before the current one.
 type former struct {
@@ -46,7 +51,7 @@ type space struct {
 // names are the namespaces of the family.
 var names = [...]string{"main", "chat", "cart", "code"}
 
-// operation is one call of a store. One of its fields is set.
+// operation is one call of a store. One of the pointers is set, or pass.
 type operation struct {
 	create *session.Create
 	load   *session.Load
@@ -54,6 +59,10 @@ type operation struct {
 	login  *session.Elevation
 	end    *session.End
 	pass   time.Duration
+
+	// until is the end of the expiry that is created, saved or logged in with,
+	// after the call. 0: it has none.
+	until time.Duration
 }
 
 // step returns the session after op, and the answer of op.
@@ -65,128 +74,47 @@ func (m model) step(op operation) (model, answer) {
 	m = m.settled()
 	switch {
 	case op.create != nil:
-		return m.create(*op.create)
+		return m.created(*op.create, op.until)
 	case op.load != nil:
-		return m.load(*op.load)
+		return m.loaded(*op.load)
 	case op.save != nil:
-		return m.save(*op.save)
+		return m.saved(*op.save, op.until)
 	case op.login != nil:
-		return m.login(*op.login)
+		return m.elevated(*op.login, op.until)
 	default:
-		return m.end(*op.end)
+		return m.ended(*op.end)
 	}
 }
 
-// idle and life are the timeouts of a namespace, by the terms.
-func (m model) idle(name string) time.Duration {
-	switch {
-	case name == "chat":
-		return chatIdle
-	case name == "code":
-		return codeIdle
-	case m.terms.Idle > 0:
-		return m.terms.Idle
-	}
-	return mainIdle
-}
-
-func (m model) life(name string) time.Duration {
-	switch {
-	case name == "chat":
-		return chatLife
-	case name == "code":
-		return codeLife
-	case m.terms.Life > 0:
-		return m.terms.Life
-	}
-	return mainLife
-}
-
-// deadline is when the session, or a namespace of it, is over.
-func (m model) deadline(name string) time.Duration {
-	root := min(m.active+m.idle("main"), m.start+m.life("main"))
-	if name == "main" {
-		return root
-	}
-	p := m.spaces[name]
-	return min(root, p.active+m.idle(name), p.start+m.life(name))
-}
-
-// settled returns the session without what is over by now.
-func (m model) settled() model {
-	if m.alive && m.now >= m.deadline("main") {
-		return model{now: m.now}
-	}
-	for _, name := range names {
-		if p := m.spaces[name]; p.begun && m.now >= m.deadline(name) {
-			m = m.with(name, space{generation: p.generation + 1})
-		}
-	}
-	return m
-}
-
-// with returns the session with another namespace.
-func (m model) with(name string, p space) model {
-	m.spaces = maps.Clone(m.spaces)
-	m.spaces[name] = p
-	return m
-}
-
-// due says whether SlideDue slides.
-func (m model) due() bool {
-	shortest := m.idle("main")
-	for name, p := range m.spaces {
-		if p.begun {
-			shortest = min(shortest, m.idle(name))
-		}
-	}
-	return m.now-m.active >= shortest/10
-}
-
-// slid returns the session after activity.
-func (m model) slid(s session.Slide) model {
-	if s == session.SlideNever || s == session.SlideDue && !m.due() {
-		return m
-	}
-	m.active = m.now
-	for _, name := range names {
-		p := m.spaces[name]
-		p.active = m.now
-		m = m.with(name, p)
-	}
-	return m
-}
-
-// anew returns the session with all its lifetimes beginning now.
-func (m model) anew() model {
-	m.start = m.now
-	for _, name := range names {
-		p := m.spaces[name]
-		p.start = m.now
-		m = m.with(name, p)
-	}
-	return m
-}
+// instant is a moment of the test as a time, which is not the zero one.
+func instant(d time.Duration) time.Time { return time.Unix(0, 0).Add(d) }
 
 // record is the whole session, as loaded.
 func (m model) record() session.Record {
 	rec := session.Record{Match: session.MatchCurrent, Values: map[string]map[string]string{}, State: session.State{
-		Epoch: m.epoch, User: m.user, Hash: m.hash, Terms: m.terms,
-		Left: m.deadline("main") - m.now, Life: m.start + m.life("main") - m.now,
+		Epoch: m.epoch, User: m.user, Device: m.label.device, Address: m.label.address, Hash: m.hash,
+		Now: instant(m.now), Left: m.deadline("main") - m.now, Life: m.end() - m.now,
+		Terms: m.terms, Expiry: m.expiry.Expiry,
 		Spaces: map[string]session.SpaceState{},
 	}}
+	if m.user != "" {
+		rec.Authenticated = instant(m.login)
+	}
+	if m.expiry.until != 0 {
+		rec.Expiry.End = instant(m.dated + m.expiry.until)
+	}
 	for _, name := range names {
 		p := m.spaces[name]
 		st := session.SpaceState{Generation: p.generation, Version: p.version}
 		if p.begun {
-			st.Left = m.deadline(name) - m.now
+			st.Deadline = instant(m.deadline(name))
 		}
 		rec.Spaces[name], rec.Values[name] = st, p.values
 	}
 	return rec
 }
 
-func (m model) create(c session.Create) (model, answer) {
+func (m model) created(c session.Create, until time.Duration) (model, answer) {
 	if m.alive {
 		if m.nonce == c.Nonce {
 			return m, answer{rec: m.record()}
@@ -194,7 +122,8 @@ func (m model) create(c session.Create) (model, answer) {
 		return m, answer{err: session.ErrExists}
 	}
 	n := model{
-		now: m.now, alive: true, nonce: c.Nonce, epoch: 1, user: c.User, hash: c.Hash, terms: c.Terms,
+		now: m.now, alive: true, nonce: c.Nonce, epoch: 1, user: c.User, login: m.now, label: label{c.Device, c.Address},
+		hash: c.Hash, terms: c.Terms, expiry: expiry{c.Expiry, until}, dated: m.now,
 		active: m.now, start: m.now, spaces: map[string]space{},
 	}
 	n, err := n.changed(c.Deltas)
@@ -204,7 +133,7 @@ func (m model) create(c session.Create) (model, answer) {
 	return n, answer{rec: n.record()}
 }
 
-func (m model) load(l session.Load) (model, answer) {
+func (m model) loaded(l session.Load) (model, answer) {
 	if !m.alive {
 		return m, answer{err: session.ErrNotFound}
 	}
@@ -239,7 +168,7 @@ func (m model) match(h session.Hash) (model, session.Match) {
 	return m, session.MatchNone
 }
 
-func (m model) save(s session.Save) (model, answer) {
+func (m model) saved(s session.Save, until time.Duration) (model, answer) {
 	switch {
 	case !m.alive:
 		return m, answer{err: session.ErrEnded}
@@ -248,7 +177,11 @@ func (m model) save(s session.Save) (model, answer) {
 	case m.epoch != s.Epoch:
 		return m, answer{err: session.ErrRenewed}
 	}
-	n, err := m.slid(s.Slide).changed(s.Deltas)
+	n := m.slid(s.Slide)
+	if s.Expiry != nil {
+		n = m.expiring(expiry{*s.Expiry, until})
+	}
+	n, err := n.changed(s.Deltas)
 	if err != nil {
 		return m, answer{rec: m.record(), err: err}
 	}
@@ -260,7 +193,7 @@ func (m model) save(s session.Save) (model, answer) {
 	return n, answer{rec: n.record()}
 }
 
-func (m model) login(l session.Elevation) (model, answer) {
+func (m model) elevated(l session.Elevation, until time.Duration) (model, answer) {
 	switch {
 	case !m.alive:
 		return m, answer{err: session.ErrEnded}
@@ -274,9 +207,13 @@ func (m model) login(l session.Elevation) (model, answer) {
 		return m, answer{rec: m.record(), err: err}
 	}
 	n.former = former{hash: n.hash, kind: session.MatchElevated, counted: true, from: n.now}
-	n.hash, n.user, n.terms = l.Hash, l.User, l.Terms
+	n.hash = l.Hash
 	n.epoch++
-	n = n.carriedOut(l.Op).slid(session.SlideAlways).anew()
+	n = n.carriedOut(l.Op).slid(session.SlideAlways)
+	if !l.Keep {
+		n.user, n.login, n.label, n.terms = l.User, n.now, label{l.Device, l.Address}, l.Terms
+		n = n.expiring(expiry{l.Expiry, until}).anew()
+	}
 	return n, answer{rec: n.record(), notice: l.Notice}
 }
 
@@ -291,7 +228,7 @@ func (m model) carriedOut(op string) model {
 	return m
 }
 
-func (m model) end(e session.End) (model, answer) {
+func (m model) ended(e session.End) (model, answer) {
 	switch p := m.spaces[e.Namespace]; {
 	case !m.alive:
 	case e.User != "" && e.User != m.user:
@@ -302,59 +239,4 @@ func (m model) end(e session.End) (model, answer) {
 		m = m.with(e.Namespace, space{generation: e.Generation + 1})
 	}
 	return m, answer{notice: e.Notice}
-}
-
-// changed returns the session with the deltas applied, all or none.
-func (m model) changed(ds map[string]session.Delta) (model, error) {
-	for name, d := range ds {
-		if m.spaces[name].generation != d.Generation {
-			return m, session.ErrNamespaceEnded
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(ds)) {
-		p := m.spaces[name]
-		values, err := apply(p.values, ds[name])
-		if err != nil {
-			return m, err
-		}
-		if !p.begun {
-			p.begun, p.start, p.active = true, m.now, m.now
-		}
-		p.values = values
-		p.version++
-		m = m.with(name, p)
-	}
-	return m, nil
-}
-
-// apply returns values with a delta applied.
-func apply(values map[string]string, d session.Delta) (map[string]string, error) {
-	next := map[string]string{}
-	if !d.Clear {
-		maps.Copy(next, values)
-	}
-	for _, k := range d.Delete {
-		delete(next, k)
-	}
-	maps.Copy(next, d.Set)
-	for k, n := range d.Add {
-		old := 0
-		if text, ok := next[k]; ok {
-			var err error
-			if old, err = strconv.Atoi(text); err != nil {
-				return nil, session.ErrType
-			}
-		}
-		next[k] = strconv.Itoa(old + int(n))
-	}
-	for k, s := range d.Swap {
-		old, ok := next[k]
-		if ok != (s.Old != nil) || ok && old != *s.Old {
-			return nil, session.ErrConflict
-		}
-		if delete(next, k); s.New != nil {
-			next[k] = *s.New
-		}
-	}
-	return next, nil
 }

@@ -36,25 +36,36 @@ type writer struct {
 
 // operation returns the operation of a move.
 func (w *writer) operation(m move) operation {
+	// A creation and a login leave something to live.
+	living := m.expiry(m.number / 2 % 6)
 	switch m.kind {
 	case "create":
 		return operation{create: &session.Create{
 			ID: w.id, Nonce: rand.Text(), Hash: w.newSecret(), User: []string{"", w.user}[m.number%2],
+			Device: m.key, Address: m.name,
 			Terms:  session.Terms{Life: time.Duration(m.number%2) * 20 * time.Minute},
+			Expiry: living.Expiry,
 			Deltas: map[string]session.Delta{m.name: set("a", strconv.Itoa(m.number))},
-		}}
+		}, until: living.until}
 	case "load":
 		return operation{load: &session.Load{Slide: m.slide}}
 	case "present":
 		old := *w.secrets
 		return operation{load: &session.Load{Hash: old[max(0, len(old)-1-m.number%4)], Slide: m.slide}}
-	case "login":
+	case "login", "keep":
 		l := w.elevation()
+		switch l.Keep = m.kind == "keep"; {
+		case l.Keep:
+			l.User = w.seen.User
+		case m.number == 9:
+			l.User = ""
+		}
+		l.Device, l.Address, l.Expiry = m.key, m.name, living.Expiry
 		l.Hash = w.newSecret()
 		l.Terms.Idle = time.Duration(m.number%2) * time.Hour
 		l.Terms.Life = time.Duration(m.number/2%2) * 20 * time.Minute
 		l.Deltas = w.known(map[string]session.Delta{m.name: set(m.key, strconv.Itoa(m.number))})
-		return operation{login: &l}
+		return operation{login: &l, until: living.until}
 	case "end":
 		e := w.end()
 		return operation{end: &e}
@@ -82,6 +93,10 @@ func (w *writer) operation(m move) operation {
 		s.Renew.Old, s.Renew.New = w.seen.Hash, w.newSecret()
 	}
 	w.last, w.age = operation{save: &s}, 0
+	if m.kind == "expire" {
+		e := m.expiry(m.number)
+		s.Expiry, w.last.until = &e.Expiry, e.until
+	}
 	return w.last
 }
 
@@ -108,6 +123,44 @@ func (w *writer) delta(m move) session.Delta {
 	return session.Delta{Set: map[string]string{m.key: value}}
 }
 
+// expiry returns an expiry. Only the last numbers have one that has passed.
+func (m move) expiry(number int) expiry {
+	switch number {
+	case 1:
+		return afterIdle(5 * time.Minute)
+	case 2:
+		return expiry{Expiry: session.Expiry{Idle: 2 * time.Hour, Cookie: session.PersistAlways}}
+	case 3:
+		return endIn(15 * time.Minute)
+	case 4:
+		return expiry{Expiry: session.Expiry{Cookie: session.PersistNever}, until: 20 * time.Hour}
+	case 5:
+		return expiry{session.Expiry{Idle: 5 * time.Minute}, 15 * time.Minute}
+	case 8:
+		return endIn(-time.Minute)
+	case 9:
+		return afterIdle(-time.Minute)
+	}
+	return expiry{}
+}
+
+// at returns op with the end of its expiry as it is for a call now.
+func (op operation) at(now time.Time) operation {
+	end := now.Add(op.until)
+	switch {
+	case op.create != nil:
+		op.create = new(*op.create)
+		op.create.Expiry.End = end
+	case op.save != nil:
+		op.save = new(*op.save)
+		op.save.Expiry = &session.Expiry{Idle: op.save.Expiry.Idle, End: end, Cookie: op.save.Expiry.Cookie}
+	case op.login != nil:
+		op.login = new(*op.login)
+		op.login.Expiry.End = end
+	}
+	return op
+}
+
 func (w *writer) newSecret() session.Hash {
 	h := newHash()
 	*w.secrets = append(*w.secrets, h)
@@ -116,6 +169,9 @@ func (w *writer) newSecret() session.Hash {
 
 // do carries an operation out, and remembers what the answer says.
 func (w *writer) do(ctx context.Context, op operation) answer {
+	if op.until != 0 {
+		op = op.at(w.now())
+	}
 	var a answer
 	switch {
 	case op.create != nil:

@@ -11,9 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
-
 	"github.com/sessionhub/sessionhub/session"
 )
 
@@ -115,6 +112,24 @@ func (v *visitor) mustLoad(l session.Load) session.Record {
 		v.Fatalf("Load has the id %q and the match %d, want %q", rec.ID, rec.Match, v.id)
 	}
 	return rec
+}
+
+// spaceLeft returns how long a namespace of rec has until its deadline.
+func spaceLeft(rec session.Record, name string) time.Duration {
+	return left(rec.State, rec.Spaces[name])
+}
+
+// now returns the store's time, by creating a session of a stranger's.
+func (v *visitor) now() time.Time {
+	v.Helper()
+	rec, err := v.stranger().create(session.Create{})
+	for errors.Is(err, session.ErrUnavailable) {
+		rec, err = v.stranger().create(session.Create{})
+	}
+	if err != nil {
+		v.Errorf("Create = %v", err)
+	}
+	return rec.Now
 }
 
 // look loads the session without leaving a trace, and remembers it.
@@ -247,55 +262,4 @@ func idsOf(list []session.Listing) []string {
 // delivered returns the new notices about this session.
 func (v *visitor) delivered() []string {
 	return slices.DeleteFunc(v.Notices(), func(n string) bool { return !strings.Contains(n, v.id) })
-}
-
-// wantDelivered fails when the new notices are not these.
-func (v *visitor) wantDelivered(want ...string) {
-	v.Helper()
-	if diff := cmp.Diff(want, v.delivered(), cmpopts.EquateEmpty()); diff != "" {
-		v.Errorf("notices (-want +got):\n%s", diff)
-	}
-}
-
-// wantValues fails when the stored values of a namespace are not these.
-func (v *visitor) wantValues(name string, pairs ...string) {
-	v.Helper()
-	if diff := diffValues(set(pairs...).Set, v.mustLoad(session.Load{}).Values[name]); diff != "" {
-		v.Errorf("values of %s (-want +got):\n%s", name, diff)
-	}
-}
-
-func diffValues(want, got map[string]string) string {
-	return cmp.Diff(want, got, cmpopts.EquateEmpty())
-}
-
-// wantLeft fails when the record's deadline is not that far away.
-func (v *visitor) wantLeft(want time.Duration) {
-	v.Helper()
-	v.near("Left", v.mustLoad(session.Load{}).Left, want)
-}
-
-// wantGone fails when the session lives.
-func (v *visitor) wantGone() {
-	v.Helper()
-	_, err := v.load(session.Load{})
-	v.wantErr("Load", err, session.ErrNotFound)
-	if st := v.check(); st != nil {
-		v.Errorf("Check of a session that is gone = %+v, want nil", st)
-	}
-}
-
-func (v *visitor) wantErr(what string, got, want error) {
-	v.Helper()
-	if !errors.Is(got, want) {
-		v.Errorf("%s = %v, want %v", what, got, want)
-	}
-}
-
-// near fails when two durations differ by more than a case may take.
-func (v *visitor) near(what string, got, want time.Duration) {
-	v.Helper()
-	if (got - want).Abs() > slack {
-		v.Errorf("%s = %v, want %v", what, got, want)
-	}
 }

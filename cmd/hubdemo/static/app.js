@@ -214,16 +214,25 @@ function start() {
     }
     const times = document.createElement("span");
     const day = (t) => new Date(t).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
-    times.textContent = `since ${day(d.created)}, last seen ${day(d.last_seen)}`;
+    const open = d.connections === 1 ? "1 socket" : `${d.connections} sockets`;
+    times.textContent = [`since ${day(d.created)}`, `last seen ${day(d.last_seen)}`, open, d.address].filter(Boolean).join(", ");
     item.append(times);
+    if (!d.current) {
+      const end = document.createElement("button");
+      end.type = "button";
+      end.textContent = "Log out";
+      end.setAttribute("aria-label", `Log out ${d.device || "unknown device"}`);
+      end.onclick = () => logout("one", { id: d.id });
+      item.prepend(end);
+    }
     return item;
   }
 
-  async function logout(scope, namespace) {
+  async function logout(scope, which) {
     const answer = await ask("/logout", {
       method: "POST",
       headers: { "Content-Type": "application/json" },
-      body: JSON.stringify(namespace ? { scope, namespace } : { scope }),
+      body: JSON.stringify({ scope, ...which }),
     });
     if (!answer) return;
     const took = await answer.json().catch(() => ({ error: `the server answered ${answer.status}` }));
@@ -232,7 +241,7 @@ function start() {
       return;
     }
     byId("took").hidden = false;
-    const what = { session: "Logged out.", all: "Logged out everywhere.", others: "Logged out the other devices.", namespace: "Logged out of the chat." };
+    const what = { session: "Logged out.", all: "Logged out everywhere.", others: "Logged out the other devices.", one: "Logged out the device.", namespace: "Logged out of the chat." };
     byId("took").textContent = took.store_ok
       ? `${what[scope]} Sockets closed on this node: ${took.closed_here}. Nodes that know: ${took.nodes_acked} of ${took.nodes_expected}.`
       : "Signed out here, not everywhere yet.";
@@ -261,7 +270,7 @@ function start() {
     form.onsubmit = (event) => {
       event.preventDefault();
       const namespace = form.elements.namespace ? form.elements.namespace.value : "";
-      logout(event.submitter.value, namespace);
+      logout(event.submitter.value, namespace && { namespace });
     };
   }
   byId("again").onclick = () => { notice(""); connect(); };

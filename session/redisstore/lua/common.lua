@@ -1,6 +1,8 @@
--- The time is Redis' own, in milliseconds.
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local call = redis.call
 
--- int writes an integer of up to 53 bits. tostring would write 1e+15.
-local function int(n) return string.format('%.0f', n) end
+-- The time is Redis' own, in milliseconds.
+--
+-- A number may be an argument of call as it is: Redis writes integers of up to
+-- 53 bits with all their digits.
+local time = call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)

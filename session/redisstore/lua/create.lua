@@ -2,27 +2,28 @@
 -- create: inserts a record that does not exist.
 -- Ends: {exists}, {namespace|type|limit, space, key}, a conflict, or ok with
 -- all values, for a retry of the same nonce too.
-local lives = read()
-local secret, nonce, user, device = take(), take(), take(), take()
-local terms_idle, terms_life, persistent = take(), take(), take()
-take_deltas()
-
+local secret, nonce = take(), take()
 if lives then
-  if nonce ~= '' and rec.nonce == nonce then return answer('ok', MATCH_CURRENT, all) end
+  if nonce ~= '' and rec[NONCE] == nonce then return answer('ok', MATCH_CURRENT, 'all') end
   return {'exists'}
 end
-redis.call('DEL', unpack(KEYS)) -- of a record that is dead by its fields alone
+call('DEL', unpack(KEYS)) -- of a record that is dead by its fields alone
 
-put('secret', secret)
-put('nonce', nonce)
-put('user', user)
-put('device', device)
-put('epoch', 1)
-put('created', now)
-put('renewed', now)
-start(terms_idle, terms_life, persistent)
+put(SECRET, secret)
+put(NONCE, nonce)
+put(USER, take())
+put(DEVICE, take())
+put(ADDRESS, take())
+put(EPOCH, 1)
+put(CREATED, now)
+put(RENEWED, now)
+if rec[USER] ~= '' then put(AUTHENTICATED, now) end
+start()
+take_deltas()
 local refused = work()
 if refused then return refused end
 apply()
+-- Before commit, since an expiry that has passed leaves nothing to read.
+local reply = answer('ok', MATCH_CURRENT, 'all')
 commit()
-return answer('ok', MATCH_CURRENT, all)
+return reply

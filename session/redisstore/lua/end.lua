@@ -3,22 +3,21 @@
 -- memory is full.
 -- Ends: {other} when the session is not the user's, {gone} when there was
 -- none, {done}.
-local lives = read()
-local space, generation, user = take_number(), take_number(), take()
+local space, generation, user = tonumber(take()), tonumber(take()), take()
 local channel, notice, replace = take(), take(), take()
-if lives and user ~= '' and rec.user ~= user then return {'other'} end
+if lives and user ~= '' and rec[USER] ~= user then return {'other'} end
 if space == 0 then
   -- What a replaced session left is no session, and outlasts a retry.
-  if not replaced then redis.call('DEL', unpack(KEYS)) end
+  if not replaced then call('DEL', unpack(KEYS)) end
   if lives and replace == '1' then
-    redis.call('HSET', KEYS[1], 'replaced', int(now + ELEVATE_GRACE))
-    redis.call('PEXPIREAT', KEYS[1], int(now + ELEVATE_GRACE))
+    call('HSET', KEYS[1], names[REPLACED], now + ELEVATE_GRACE)
+    call('PEXPIREAT', KEYS[1], now + ELEVATE_GRACE)
   end
-elseif lives and number(spaces[space].prefix .. ':gen') <= generation then
+elseif lives and number(spaces[space].generation) <= generation then
   -- A namespace that is past this generation has nothing to do with this end,
   -- which then is a retry.
   finish(spaces[space], generation + 1)
   write()
 end
-if notice ~= '' then redis.call('PUBLISH', channel, notice) end
+if notice ~= '' then call('PUBLISH', channel, notice) end
 return {lives and 'done' or 'gone'}

@@ -4,14 +4,14 @@
 -- id that was taken out meanwhile, and tells whether the generation changed.
 -- Ends: {generation}.
 local id, life = ARGV[1], tonumber(ARGV[2])
-redis.call('ZADD', KEYS[1], now, id)
+call('ZADD', KEYS[1], now, id)
 
 -- Lifetimes differ between logins, and an index does not know whose is whose:
 -- the longest one counts for all. LOGIN_TIME is more than passes between a
 -- listing and the login that follows it.
-local longest = math.max(life, tonumber(redis.call('HGET', KEYS[2], 'life')) or 0)
-redis.call('HSET', KEYS[2], 'life', int(longest))
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. int(now - longest - LOGIN_TIME))
+local longest = math.max(life, tonumber(call('HGET', KEYS[2], 'life')) or 0)
+call('HSET', KEYS[2], 'life', longest)
+call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('(%.0f', now - longest - LOGIN_TIME))
 keep(KEYS[1], now + longest + LOGIN_TIME)
 keep(KEYS[2], now + longest + LOGIN_TIME)
-return {redis.call('HGET', KEYS[2], 'gen') or '0'}
+return {call('HGET', KEYS[2], 'gen') or '0'}

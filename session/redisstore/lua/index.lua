@@ -6,12 +6,12 @@
 
 -- keep lets a key live until at, or longer if it does already.
 local function keep(key, at)
-  if redis.call('PEXPIRETIME', key) < at then redis.call('PEXPIREAT', key, int(at)) end
+  if call('PEXPIRETIME', key) < at then call('PEXPIREAT', key, at) end
 end
 
 -- listing returns the ids with the age of their listing, oldest first.
 local function listing()
-  local list = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
+  local list = call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
   for i = 2, #list, 2 do list[i] = math.max(0, now - tonumber(list[i])) end
   return list
 end

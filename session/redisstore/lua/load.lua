@@ -2,8 +2,7 @@
 -- load: reads a record with all values, and slides its deadlines. It goes on
 -- when memory is full: sliding takes none.
 -- Ends: {missing}, {unfit, match}, or ok with all values.
-local lives = read()
-local secret, mode = take(), take_number()
+local secret, mode = take(), tonumber(take())
 if not lives then
   if replaced and secret ~= '' then return {'unfit', MATCH_ELEVATED} end
   return {'missing'}
@@ -12,16 +11,16 @@ end
 -- Lua keeps one copy of each string, so == compares two pointers: its time
 -- says nothing about how much of a hash fits.
 local match = MATCH_CURRENT
-if secret ~= '' and secret ~= rec.secret then
+if secret ~= '' and secret ~= rec[SECRET] then
   match = MATCH_NONE
-  if secret == rec.previous and (rec.previous_until == nil or now < number('previous_until')) then
-    match = tonumber(rec.previous_kind)
+  if secret == rec[PREVIOUS] and (not rec[PREVIOUS_UNTIL] or now < number(PREVIOUS_UNTIL)) then
+    match = tonumber(rec[PREVIOUS_KIND])
   end
-elseif secret ~= '' and rec.previous and rec.previous_until == nil then
+elseif secret ~= '' and rec[PREVIOUS] and not rec[PREVIOUS_UNTIL] then
   -- The client has the new secret: from now on the previous one runs out.
-  put('previous_until', now + RENEW_GRACE)
+  put(PREVIOUS_UNTIL, now + RENEW_GRACE)
 end
 if match ~= MATCH_CURRENT and match ~= MATCH_RENEWED then return {'unfit', match} end
 slide(mode)
 commit()
-return answer('ok', match, all)
+return answer('ok', match, 'all')

@@ -6,7 +6,7 @@
 -- The key expires. So that a generation never comes back, which a login in
 -- progress would take for the one it saw, it is at least the time.
 local micros = tonumber(time[1]) * 1000000 + tonumber(time[2])
-local generation = tonumber(redis.call('HGET', KEYS[2], 'gen')) or 0
-redis.call('HSET', KEYS[2], 'gen', int(math.max(generation + 1, micros)))
+local generation = tonumber(call('HGET', KEYS[2], 'gen')) or 0
+call('HSET', KEYS[2], 'gen', math.max(generation + 1, micros))
 keep(KEYS[2], now + LOGIN_TIME)
 return listing()

@@ -3,25 +3,29 @@
 -- Ends: {ended}, {renewed}, {namespace|type|limit, space, key}, a conflict
 -- with the values of the changed namespaces, or ok with the values of those
 -- that the caller cannot know.
-local lives = read()
-local epoch, mode, old, new = take(), take_number(), take(), take()
-take_deltas()
 if not lives then return {'ended'} end
-if not first_time() then return answer('ok', MATCH_CURRENT, changed) end
-if rec.epoch ~= epoch then return forget({'renewed'}) end
-local refused = work()
+local epoch, mode, old, new = take(), tonumber(take()), take(), take()
+take_deltas()
+if not first_time() then return answer('ok', MATCH_CURRENT, 'changed') end
+local refused = rec[EPOCH] ~= epoch and {'renewed'} or work()
 if refused then return forget(refused) end
 
 -- A retry finds the new hash in place and does nothing, and so does a holder
 -- of the previous one. See load for the comparison.
-if new ~= '' and rec.secret == old then
-  put('previous', old)
-  put('previous_kind', MATCH_RENEWED)
-  put('previous_until', nil) -- until the new one is seen
-  put('secret', new)
-  put('renewed', now)
+if new ~= '' and rec[SECRET] == old then
+  put(PREVIOUS, old)
+  put(PREVIOUS_KIND, MATCH_RENEWED)
+  put(PREVIOUS_UNTIL, false) -- until the new one is seen
+  put(SECRET, new)
+  put(RENEWED, now)
+end
+if take() then -- an expiry comes last, if there is one
+  take_expiry()
+  mode = SLIDE_ALWAYS
 end
 slide(mode) -- before apply: what it begins does not count yet
 apply()
+-- Before commit, since an expiry that has passed leaves nothing to read.
+local reply = answer('ok', MATCH_CURRENT, 'stale')
 commit()
-return answer('ok', MATCH_CURRENT, stale)
+return reply

@@ -1,0 +1,120 @@
+package session
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/sessionhub/sessionhub/internal/notice"
+)
+
+// EndSession ends one session below root ("": the first root), as an
+// administrator does, whom by names in the [Event]. Two round trips. Errors:
+// [ErrUnavailable].
+func (m *Manager) EndSession(ctx context.Context, root, id, by string) (Result, error) {
+	f, err := m.family(root)
+	if err != nil {
+		return Result{}, err
+	}
+	e := End{ID: id}
+	// The user is asked for so that the session leaves the user's list too. It
+	// is ended even if that fails.
+	s, err := m.check(ctx, f, id)
+	why := WhyAdministrator
+	if err == nil && s == nil {
+		why = "" // nothing lives that could end, but for a connection that nobody told
+	} else if err == nil {
+		e.User = s.User
+	}
+	return m.end(ctx, f, []End{e}, why, by)
+}
+
+// EndUser ends all sessions of a user below root ("": the first root), but for
+// the id except ("": none), and those whose login is in progress. by names in
+// the [Event] who does so. Three round trips. Errors: [ErrUnavailable].
+func (m *Manager) EndUser(ctx context.Context, root, user, except, by string) (Result, error) {
+	f, err := m.family(root)
+	if err != nil {
+		return Result{}, err
+	}
+	return m.endUser(ctx, f, user, except, WhyAdministrator, by)
+}
+
+func (m *Manager) endUser(ctx context.Context, f *family, user, except string, why Why, by string) (Result, error) {
+	lctx, cancel := m.deadline(ctx)
+	defer cancel()
+	listed, err := m.store.Raise(lctx, &f.Family, user)
+	if err != nil {
+		return Result{}, fmt.Errorf("end the sessions of a user: %w", err)
+	}
+	states, err := m.owned(lctx, f, user, listed)
+	if err != nil {
+		return Result{}, fmt.Errorf("end the sessions of a user: %w", err)
+	}
+	var ends []End
+	for _, s := range states {
+		if s.ID != except {
+			ends = append(ends, End{ID: s.ID, User: user})
+		}
+	}
+	return m.end(ctx, f, ends, why, by)
+}
+
+// end carries out ends: connections here stop first, then the store deletes
+// and tells, then connections here close, whatever the store said.
+func (m *Manager) end(ctx context.Context, f *family, ends []End, why Why, by string) (Result, error) {
+	r := Result{ClosedHere: m.gate(f, ends)}
+	dctx, cancel := m.deadline(ctx)
+	defer cancel()
+	err := m.store.Delete(dctx, &f.Family, ends...)
+	r.StoreOK = err == nil
+	r.ClosedHere += m.shut(ends)
+	last := ""
+	if len(ends) > 0 {
+		last = ends[len(ends)-1].Notice
+	}
+	r.NodesAcked, r.NodesExpected = m.ends.Acks(ctx, last)
+	if err != nil {
+		return r, fmt.Errorf("end %d sessions: %w", len(ends), err)
+	}
+	if why != "" {
+		m.ended(ctx, f, ends, why, by)
+	}
+	return r, nil
+}
+
+// ended counts and tells ends that were carried out.
+func (m *Manager) ended(ctx context.Context, f *family, ends []End, why Why, by string) {
+	m.stats.ended.Add(uint64(len(ends)))
+	for _, e := range ends {
+		m.tell(ctx, Event{
+			Kind: EventEnded, Root: f.root.Name, Namespace: e.Namespace, ID: e.ID, User: e.User, Why: why, By: by,
+		})
+	}
+}
+
+// gate gives the ends their notices and stops the connections of this node. It
+// returns how many.
+func (m *Manager) gate(f *family, ends []End) (n int) {
+	for i := range ends {
+		e := &ends[i]
+		text := notice.Notice{Kind: notice.Session, Root: f.root.Name, ID: e.ID}
+		if e.Namespace != "" {
+			text.Kind, text.Namespace, text.Below = notice.Namespace, e.Namespace, e.Generation+1
+		}
+		e.Notice = text.String()
+		n += m.ends.Gate(e.Notice)
+	}
+	return n
+}
+
+// shut closes the connections that gate stopped, when the store was asked to
+// end their sessions. It returns how many more it stopped: one may have been
+// opened between gate and the deletion, and the notice may take a moment to
+// come back.
+func (m *Manager) shut(ends []End) (n int) {
+	for _, e := range ends {
+		n += m.ends.Gate(e.Notice)
+		m.ends.Close(e.Notice)
+	}
+	return n
+}

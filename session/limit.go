@@ -1,0 +1,65 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/sessionhub/sessionhub/prefixes"
+)
+
+// ErrMaxSessions is returned by [Scope.Commit] for a login that would give its
+// user one session more than [prefixes.Namespace.MaxSessions], where that
+// refuses the newest. Nobody is logged in then.
+var ErrMaxSessions = errors.New("session: the user has as many sessions as allowed")
+
+// room refuses a login of user for which there is no room, before it is carried
+// out.
+func (m *Manager) room(ctx context.Context, f *family, user string) error {
+	if f.root.MaxSessions == 0 || f.root.AtMax != prefixes.RefuseNewest {
+		return nil
+	}
+	all, err := m.ofUser(ctx, f, user)
+	if err != nil {
+		return fmt.Errorf("count sessions: %w", err)
+	}
+	if len(all) >= f.root.MaxSessions {
+		return ErrMaxSessions
+	}
+	return nil
+}
+
+// enforce holds the user's sessions to the limit after a login. Every login
+// looks when it is listed and lives: of several at once the last to look sees
+// them all, so no more stay than may. Where the oldest end, all agree on which
+// those are, as far as the store's clock goes.
+func (m *Manager) enforce(ctx context.Context, f *family, user, current string) error {
+	limit := f.root.MaxSessions
+	if limit == 0 {
+		return nil
+	}
+	all, err := m.ofUser(ctx, f, user)
+	if err != nil {
+		// The login stands, and the next one looks again.
+		m.log.Warn("hold a user to MaxSessions", "error", err)
+		return nil
+	}
+	if len(all) <= limit {
+		return nil
+	}
+	if f.root.AtMax == prefixes.RefuseNewest {
+		// Another login came between room and this one. Nobody knows which of
+		// them looked first, whatever the clocks say, so this one does not stay;
+		// nor does the other, if it sees this one.
+		_, err := m.end(ctx, f, []End{{ID: current, User: user}}, WhyMaxSessions, user)
+		return errors.Join(ErrMaxSessions, err)
+	}
+	var ends []End
+	for _, s := range all[:len(all)-limit] {
+		ends = append(ends, End{ID: s.ID, User: user})
+	}
+	if _, err := m.end(ctx, f, ends, WhyMaxSessions, user); err != nil {
+		m.log.Warn("hold a user to MaxSessions", "error", err)
+	}
+	return nil
+}

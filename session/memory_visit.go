@@ -1,0 +1,174 @@
+package session
+
+import (
+	"hash/maphash"
+	"time"
+)
+
+// visit is one operation at one shard, whose lock it holds.
+type visit struct {
+	store  *MemoryStore
+	root   *memoryRoot
+	family *Family
+	shard  *memoryShard
+	sum    uint64 // of the id
+	time   time.Time
+	now    instant
+
+	changes [2]outcome // spares most saves a slice on the heap
+	wrote   bool
+	expired []State // found so, if anybody wants to know
+}
+
+// visit enters the shard of an id.
+func (s *MemoryStore) visit(f *Family, id string) visit {
+	m := s.roots.of(f)
+	sum := maphash.String(m.seed, id)
+	v := s.enter(m, f, &m.shards[sum%memoryShards])
+	v.sum = sum
+	return v
+}
+
+// enter takes the lock of a shard. [visit.leave] gives it back.
+func (s *MemoryStore) enter(m *memoryRoot, f *Family, shard *memoryShard) visit {
+	shard.mu.Lock()
+	now := time.Now()
+	return visit{store: s, root: m, family: f, shard: shard, time: now, now: m.clock.instant(now)}
+}
+
+// leave gives the lock back and tells of what had expired. After a write it
+// sweeps a little if something is due: the writes of each shard take all shards
+// in turn, so that what has expired in one that is not written any more goes
+// too.
+func (v *visit) leave() {
+	turn := v.shard.turn
+	if v.wrote {
+		v.shard.turn = (turn + 1) % memoryShards
+	}
+	v.shard.mu.Unlock()
+	for _, st := range v.expired {
+		v.store.onExpired(v.family.Root().Name, st)
+	}
+	if v.wrote && v.root.hands[turn].Load() < bucketOf(v.now) {
+		v.store.sweep(v.root, &v.root.shards[turn], sweepPerWrite, 0)
+	}
+}
+
+// did reports whether an operation on r was carried out already. The empty op
+// is that of a save without deltas, which may as well be carried out again.
+func (v *visit) did(r *record, op string) bool {
+	if op == "" {
+		return false
+	}
+	sum := maphash.String(v.root.seed, op)
+	return sum == r.done.op && v.now < r.done.until ||
+		v.now < r.done.earlier && v.shard.ops.has(opSum{v.sum, sum}, v.now)
+}
+
+// remember notes that an operation on r was carried out. Most sessions are
+// saved less than once in [OpMemory], and need no place but their own for it.
+func (v *visit) remember(r *record, op string) {
+	if op == "" {
+		return
+	}
+	if v.now < r.done.until {
+		v.shard.ops.add(opSum{v.sum, r.done.op}, r.done.until, v.now, OpMemory)
+		r.done.earlier = r.done.until
+	}
+	r.done.op, r.done.until = maphash.String(v.root.seed, op), v.now.add(OpMemory)
+}
+
+// nonce returns what is kept of a nonce.
+func (v *visit) nonce(nonce string) uint64 {
+	if nonce == "" {
+		return 0
+	}
+	return max(1, maphash.String(v.root.seed, nonce))
+}
+
+// living returns the record of id, with the namespaces ended whose deadlines
+// have passed. It returns nil, and frees the record, when its own has.
+func (v *visit) living(id string) *record {
+	r := v.shard.records[id]
+	if r == nil {
+		return nil
+	}
+	if v.now >= r.deadline() {
+		v.expire(r)
+		return nil
+	}
+	r.settle(v.now)
+	return r
+}
+
+func (v *visit) insert(r *record) {
+	if v.shard.records == nil {
+		v.shard.records = make(map[string]*record)
+	}
+	v.shard.records[r.id()] = r
+	v.shard.wheel.put(r)
+	v.root.index.add(r, v.now)
+}
+
+// remove frees a record and takes it out of its user's index, so that the
+// index never outgrows the records.
+func (v *visit) remove(r *record) {
+	delete(v.shard.records, r.id())
+	v.shard.wheel.remove(r)
+	v.shard.answers.remove(r)
+	v.root.index.remove(r)
+}
+
+// expire frees a record whose deadline has passed.
+func (v *visit) expire(r *record) {
+	if v.store.onExpired != nil {
+		v.expired = append(v.expired, v.stateOf(r, v.spaces(r)))
+	}
+	v.remove(r)
+}
+
+// written is called when r was written.
+func (v *visit) written(r *record) {
+	v.wrote = true
+	if v.now >= r.deadline() { // an expiry that has passed was set
+		v.expire(r)
+		return
+	}
+	v.shard.wheel.hasten(r)
+}
+
+// renew replaces the hash, if it is still the one that the caller knows.
+func (v *visit) renew(r *record, known, next Hash) {
+	if next == "" || !r.hash().equal(known) {
+		return
+	}
+	r.replace(MatchRenewed, 0)
+	r.renewed = v.now
+	l := r.unpacked()
+	l.hash = next
+	v.root.index.relabel(r, l.pack())
+	v.shard.records[r.id()] = r // so that the key keeps no old labels alive
+}
+
+// elevate replaces the hash by that of a login and begins the lifetimes anew,
+// unless the login keeps them. Listing is the same step.
+func (v *visit) elevate(r *record, e Elevation) {
+	r.replace(MatchElevated, v.now.add(ElevateGrace))
+	r.renewed = v.now
+	r.epoch++
+	l := r.unpacked()
+	l.hash = e.Hash
+	if e.Keep {
+		r.touch(v.family, v.now)
+	} else {
+		l.user, l.device, l.address = e.User, e.Device, e.Address
+		r.authenticated = 0
+		if e.User != "" {
+			r.authenticated = v.now
+		}
+		r.setPolicy(e.Terms, e.Expiry, v.root.clock)
+		r.start(v.family, v.now)
+	}
+	v.root.index.relist(r, l.pack(), v.now)
+	v.shard.records[r.id()] = r
+}
