@@ -20,6 +20,7 @@ import (
 	"github.com/sessionhub/sessionhub/hub/redisbroker"
 	"github.com/sessionhub/sessionhub/prefixes"
 	"github.com/sessionhub/sessionhub/session"
+	"github.com/sessionhub/sessionhub/session/memstore"
 	"github.com/sessionhub/sessionhub/session/redisstore"
 	"github.com/sessionhub/sessionhub/transport"
 	"github.com/sessionhub/sessionhub/web"
@@ -138,7 +139,7 @@ func New(o Options) (*App, error) {
 	var broker hub.Broker
 	if o.Redis == "" {
 		memory := hub.NewMemoryBroker()
-		a.store = &session.MemoryStore{Deliver: func(notice string) {
+		a.store = &memstore.Store{Deliver: func(notice string) {
 			_ = memory.Notify(context.Background(), notice) // within this process it cannot fail
 		}}
 		broker = memory

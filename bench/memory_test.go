@@ -12,12 +12,13 @@ import (
 	"time"
 
 	"github.com/sessionhub/sessionhub/session"
+	"github.com/sessionhub/sessionhub/session/memstore"
 )
 
 // crowd is many sessions of five values in one memory store, each with a user.
 type crowd struct {
 	b        *testing.B
-	store    *session.MemoryStore
+	store    *memstore.Store
 	family   *session.Family
 	ids      []string
 	versions []uint64 // of each session's values, as its program knows it
@@ -27,7 +28,7 @@ type crowd struct {
 const crowdHash = "q1Kk0B8hTt3cXyWkqOqzG3l2bWn9u0m4r5s6t7v8w9x"
 
 // newCrowd returns sessions that are not in the store yet.
-func newCrowd(b *testing.B, store *session.MemoryStore, sessions int) *crowd {
+func newCrowd(b *testing.B, store *memstore.Store, sessions int) *crowd {
 	c := &crowd{
 		b:     b,
 		store: store,
@@ -138,7 +139,7 @@ func BenchmarkMemory(b *testing.B) {
 		if c.ready > 0 {
 			ready = "all"
 		}
-		store := &session.MemoryStore{Ready: c.ready}
+		store := &memstore.Store{Ready: c.ready}
 		crowd := newCrowd(b, store, c.sessions)
 		before := heap()
 		start := time.Now()
@@ -186,7 +187,7 @@ func (s *sweepSteps) Err() error {
 // before the time at which they all expire.
 func sweepTable(b *testing.B, end time.Time) {
 	const sessions = 1_000_000
-	store := new(session.MemoryStore)
+	store := new(memstore.Store)
 	newCrowd(b, store, sessions).fill(session.Expiry{End: end})
 	living := newCrowd(b, store, 1_000)
 	living.fill(session.Expiry{})

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/sessionhub/sessionhub/internal/redistest"
-	"github.com/sessionhub/sessionhub/session"
+	"github.com/sessionhub/sessionhub/session/memstore"
 )
 
 var ok = []byte("ok")
@@ -91,7 +91,7 @@ func libraries(b testing.TB, server *redistest.Server) []*library {
 	inMemory, _ := withSCS(b)
 	onRedis, _ := withSCSOnRedis(b, server)
 	return []*library{
-		ours(b, "memory", new(session.MemoryStore)),
+		ours(b, "memory", new(memstore.Store)),
 		inMemory,
 		withSCSAndJSON(b),
 		withGorillaCookies(),

@@ -72,7 +72,7 @@ const (
 
 	// EventExpired is the end of a session by time. It comes from whoever finds
 	// it out, so it may come late, from more than one node, and not at all: the
-	// [MemoryStore] tells of every session; Redis forgets without a word, so that
+	// memory store tells of every session; Redis forgets without a word, so that
 	// there it is told when a connection closes for it, or when a user's
 	// sessions are listed.
 	EventExpired EventKind = "expired"

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sessionhub/sessionhub/prefixes"
 	"github.com/sessionhub/sessionhub/session"
+	"github.com/sessionhub/sessionhub/session/memstore"
 )
 
 // device is a browser of somebody: it keeps its cookie from one request to the
@@ -24,7 +25,7 @@ func newDevices(agents ...string) []*device {
 	if err != nil {
 		log.Fatal(err)
 	}
-	m := session.New(reg, new(session.MemoryStore), session.Options{})
+	m := session.New(reg, new(memstore.Store), session.Options{})
 	var all []*device
 	for _, agent := range agents {
 		all = append(all, &device{m: m, agent: agent})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sessionhub/sessionhub/prefixes"
 	"github.com/sessionhub/sessionhub/session"
+	"github.com/sessionhub/sessionhub/session/memstore"
 )
 
 // newVisit returns a context with the sessions of one request, as the
@@ -19,7 +20,7 @@ func newVisit() (ctx context.Context, save func() error) {
 	if err != nil {
 		log.Fatal(err)
 	}
-	m := session.New(reg, new(session.MemoryStore), session.Options{})
+	m := session.New(reg, new(memstore.Store), session.Options{})
 	sc := m.Scope(httptest.NewRequest("GET", "/", nil))
 	ctx = session.NewContext(context.Background(), sc)
 	return ctx, func() error {

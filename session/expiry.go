@@ -124,7 +124,10 @@ func (e Expires) Date(active time.Time) time.Time {
 	if e.Idle == 0 {
 		return end
 	}
-	return earlier(active.Add(e.Idle), end)
+	if idle := active.Add(e.Idle); idle.Before(end) {
+		return idle
+	}
+	return end
 }
 
 // Age returns how long after its last activity, which is at active, a session

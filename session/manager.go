@@ -110,7 +110,7 @@ func New(reg *prefixes.Registry, store Store, o Options) *Manager {
 		log:      o.Logger,
 		spaces:   make(map[string]*family),
 	}
-	_, m.instant = store.(*MemoryStore)
+	_, m.instant = store.(Instant)
 	if m.ends == nil {
 		m.ends = nobody{}
 	}
@@ -164,7 +164,7 @@ func (m *Manager) family(root string) (*family, error) {
 }
 
 // ClearExpired frees what has expired, and returns how many sessions. A store
-// that expires by itself, as Redis does, has nothing to do. The [MemoryStore]
+// that expires by itself, as Redis does, has nothing to do. A memory store
 // need not be asked, since every write frees a little; a program that reads much
 // and writes seldom may do so from time to time.
 func (m *Manager) ClearExpired(ctx context.Context) (int, error) {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/sessionhub/sessionhub/prefixes"
 	"github.com/sessionhub/sessionhub/session"
+	"github.com/sessionhub/sessionhub/session/memstore"
 )
 
 // ender notes the notices that it is given.
@@ -106,7 +107,7 @@ func newBrowser(t *testing.T, ns ...prefixes.Namespace) *browser {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &browser{t: t, ends: new(ender), store: &broken{Store: new(session.MemoryStore)}, cookies: make(map[string]string)}
+	b := &browser{t: t, ends: new(ender), store: &broken{Store: new(memstore.Store)}, cookies: make(map[string]string)}
 	b.m = session.New(reg, b.store, session.Options{Ends: b.ends})
 	return b
 }

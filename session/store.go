@@ -103,6 +103,10 @@ type Store interface {
 	Unlist(ctx context.Context, f *Family, user string, ids []string) error
 }
 
+// Instant is a [Store] that waits for nothing and looks at no context, so that its
+// callers need no timers for it.
+type Instant interface{ Instant() }
+
 // Errors that a [Store] returns.
 var (
 	ErrNotFound       = errors.New("session: no such session")

@@ -13,6 +13,7 @@ import (
 	"github.com/sessionhub/sessionhub/hub"
 	"github.com/sessionhub/sessionhub/prefixes"
 	"github.com/sessionhub/sessionhub/session"
+	"github.com/sessionhub/sessionhub/session/memstore"
 	"github.com/sessionhub/sessionhub/transport"
 )
 
@@ -24,7 +25,7 @@ func Example() {
 		panic(err)
 	}
 	h := hub.New(hub.Options{Logger: slog.New(slog.DiscardHandler)})
-	m := session.New(registry, new(session.MemoryStore), session.Options{Ends: h})
+	m := session.New(registry, new(memstore.Store), session.Options{Ends: h})
 	ended := make(chan error)
 	go func() { ended <- h.Run(ctx, m.Check) }()
 	if err := h.WaitFresh(ctx); err != nil {

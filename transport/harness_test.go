@@ -17,6 +17,7 @@ import (
 	"github.com/sessionhub/sessionhub/hub"
 	"github.com/sessionhub/sessionhub/prefixes"
 	"github.com/sessionhub/sessionhub/session"
+	"github.com/sessionhub/sessionhub/session/memstore"
 	"github.com/sessionhub/sessionhub/transport"
 	"github.com/sessionhub/sessionhub/transport/transporttest"
 )
@@ -48,7 +49,7 @@ func newSite(t testing.TB, spaces ...prefixes.Namespace) *site {
 		spaces = []prefixes.Namespace{{Name: "main"}, {Name: "chat", Parent: "main"}}
 	}
 	broker := hub.NewMemoryBroker()
-	return &site{t: t, spaces: spaces, broker: broker, store: &spy{Store: &session.MemoryStore{
+	return &site{t: t, spaces: spaces, broker: broker, store: &spy{Store: &memstore.Store{
 		Deliver: func(notice string) { _ = broker.Notify(context.Background(), notice) },
 	}}}
 }

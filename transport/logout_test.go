@@ -15,6 +15,7 @@ import (
 	"github.com/sessionhub/sessionhub/hub"
 	"github.com/sessionhub/sessionhub/prefixes"
 	"github.com/sessionhub/sessionhub/session"
+	"github.com/sessionhub/sessionhub/session/memstore"
 	"github.com/sessionhub/sessionhub/transport"
 	"github.com/sessionhub/sessionhub/web"
 )
@@ -308,7 +309,7 @@ func TestLogout_endsWhatOpensMeanwhile(t *testing.T) {
 		v := n.logIn("ada")
 		// The notice would end the socket too, a moment before or after: not
 		// here.
-		n.store.Store.(*session.MemoryStore).Deliver = nil
+		n.store.Store.(*memstore.Store).Deliver = nil
 		e := n.endpoint(transport.HandlerFunc(echo), transport.Options{})
 		var c *client
 		hook := func(op string) {

@@ -14,6 +14,7 @@ import (
 	"github.com/sessionhub/sessionhub/hub"
 	"github.com/sessionhub/sessionhub/prefixes"
 	"github.com/sessionhub/sessionhub/session"
+	"github.com/sessionhub/sessionhub/session/memstore"
 	"github.com/sessionhub/sessionhub/transport"
 )
 
@@ -138,7 +139,7 @@ func TestNew_refuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := session.New(registry, new(session.MemoryStore), session.Options{})
+	m := session.New(registry, new(memstore.Store), session.Options{})
 	for want, o := range map[string]transport.Options{
 		"no Origins":                {},
 		"wildcards":                 {Origins: []string{"https://*.example"}},
@@ -161,7 +162,7 @@ func FuzzOrigin(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	m := session.New(registry, new(session.MemoryStore), session.Options{})
+	m := session.New(registry, new(memstore.Store), session.Options{})
 	// A hub that does not run answers 503 to those whom the origin lets in.
 	e, err := transport.New(transport.HandlerFunc(echo), m, hub.New(hub.Options{}), transport.Options{Origins: allowed})
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sessionhub/sessionhub/prefixes"
 	"github.com/sessionhub/sessionhub/session"
+	"github.com/sessionhub/sessionhub/session/memstore"
 	"github.com/sessionhub/sessionhub/web"
 )
 
@@ -25,7 +26,7 @@ func BenchmarkSessions(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	m := session.New(reg, new(session.MemoryStore), session.Options{})
+	m := session.New(reg, new(memstore.Store), session.Options{})
 	sessions := web.Sessions(m, web.Options{})
 	name := session.Field[string]("name")
 	count := session.Counter("count")

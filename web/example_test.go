@@ -12,6 +12,7 @@ import (
 
 	"github.com/sessionhub/sessionhub/prefixes"
 	"github.com/sessionhub/sessionhub/session"
+	"github.com/sessionhub/sessionhub/session/memstore"
 	"github.com/sessionhub/sessionhub/web"
 )
 
@@ -52,7 +53,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	m := session.New(reg, new(session.MemoryStore), session.Options{})
+	m := session.New(reg, new(memstore.Store), session.Options{})
 	r, err := web.NewRouter(m, web.Options{})
 	if err != nil {
 		log.Fatal(err)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sessionhub/sessionhub/prefixes"
 	"github.com/sessionhub/sessionhub/session"
+	"github.com/sessionhub/sessionhub/session/memstore"
 )
 
 // spyStore notes the calls of a store, and fails them when told to.
@@ -112,6 +113,6 @@ func newManager(t testing.TB, ns ...prefixes.Namespace) (*session.Manager, *spyS
 	if err != nil {
 		t.Fatal(err)
 	}
-	store := &spyStore{Store: new(session.MemoryStore)}
+	store := &spyStore{Store: new(memstore.Store)}
 	return session.New(reg, store, session.Options{}), store
 }

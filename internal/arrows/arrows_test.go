@@ -44,11 +44,12 @@ var table = map[string]row{
 	"prefixes":        {},
 	"internal/notice": {},
 
-	"session":             {ours: []string{"prefixes", "internal/notice"}, tests: []string{"session/sessiontest", "session/seal"}},
+	"session":             {ours: []string{"prefixes", "internal/notice"}, tests: []string{"session/sessiontest", "session/memstore", "session/seal"}},
+	"session/memstore":    {ours: []string{"session"}, tests: []string{"session/sessiontest"}},
 	"session/redisstore":  {ours: []string{"session"}, outside: []string{goredis}, tests: []string{"session/sessiontest"}},
 	"session/seal":        {ours: []string{"internal/deflate"}},
 	"session/signed":      {ours: []string{"internal/deflate"}},
-	"session/sessiontest": {ours: []string{"session"}, outside: []string{porcupine, rapid, cmp}},
+	"session/sessiontest": {ours: []string{"session"}, outside: []string{porcupine, rapid, cmp}, tests: []string{"session/memstore"}},
 
 	"hub":             {ours: []string{"internal/notice"}, tests: []string{"hub/hubtest"}},
 	"hub/redisbroker": {ours: []string{"hub"}, outside: []string{goredis}, tests: []string{"hub/hubtest"}},
@@ -56,23 +57,23 @@ var table = map[string]row{
 
 	"transport": {
 		ours: []string{"session", "hub"}, outside: []string{websocket},
-		tests: []string{"transport/transporttest", "session/redisstore", "hub/redisbroker", "web"},
+		tests: []string{"transport/transporttest", "session/memstore", "session/redisstore", "hub/redisbroker", "web"},
 	},
-	"transport/transporttest": {ours: []string{"transport", "session"}},
-	"web":                     {ours: []string{"session"}, outside: []string{chi}},
+	"transport/transporttest": {ours: []string{"transport", "session"}, tests: []string{"session/memstore"}},
+	"web":                     {ours: []string{"session"}, outside: []string{chi}, tests: []string{"session/memstore"}},
 
 	".": {
-		ours:    []string{"web", "transport", "session", "hub", "prefixes", "session/redisstore", "hub/redisbroker"},
+		ours:    []string{"web", "transport", "session", "hub", "prefixes", "session/memstore", "session/redisstore", "hub/redisbroker"},
 		outside: []string{chi, goredis},
 		tests:   []string{"transport/transporttest"},
 	},
 	"cmd/hubdemo": {
-		ours:    []string{".", "web", "transport", "session", "hub", "prefixes", "session/redisstore", "hub/redisbroker"},
+		ours:    []string{".", "web", "transport", "session", "hub", "prefixes", "session/memstore", "session/redisstore", "hub/redisbroker"},
 		outside: []string{chi, goredis, xcrypto, xtime},
 	},
 
 	"internal/cases": {tests: []string{
-		".", "web", "transport", "hub", "session", "prefixes", "session/redisstore", "session/seal", "session/signed", "session/sessiontest",
+		".", "web", "transport", "hub", "session", "prefixes", "session/memstore", "session/redisstore", "session/seal", "session/signed", "session/sessiontest",
 	}},
 
 	"examples/lobby": {ours: []string{".", "session", "transport"}},

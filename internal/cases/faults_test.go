@@ -11,7 +11,7 @@ import (
 
 	"github.com/sessionhub/sessionhub/internal/faultproxy"
 	"github.com/sessionhub/sessionhub/internal/redistest"
-	"github.com/sessionhub/sessionhub/session"
+	"github.com/sessionhub/sessionhub/session/memstore"
 	"github.com/sessionhub/sessionhub/session/redisstore"
 	"github.com/sessionhub/sessionhub/session/sessiontest"
 	"github.com/sessionhub/sessionhub/transport"
@@ -31,7 +31,7 @@ func visMemory(*testing.T) sessiontest.Harness {
 		notices []string
 	)
 	return sessiontest.Harness{
-		Store: &session.MemoryStore{Deliver: func(n string) {
+		Store: &memstore.Store{Deliver: func(n string) {
 			mu.Lock()
 			defer mu.Unlock()
 			notices = append(notices, n)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sessionhub/sessionhub/prefixes"
 	"github.com/sessionhub/sessionhub/session"
+	"github.com/sessionhub/sessionhub/session/memstore"
 	"github.com/sessionhub/sessionhub/session/redisstore"
 )
 
@@ -250,7 +251,7 @@ func storeCases() []behaviour {
 			w.lies("m2:{"+b.id()+"}", "m2:{"+b.id()+"}:m2", "m2:{"+b.id()+"}:c2")
 		}},
 		{"A75_aStoreHasEveryMethod", "Django's base class refuses what a backend leaves out when it is called; here the compiler does", func(w *world) {
-			var _ session.Store = (*session.MemoryStore)(nil)
+			var _ session.Store = (*memstore.Store)(nil)
 			var _ session.Store = (*redisstore.Store)(nil)
 			of := reflect.TypeOf(w.store)
 			for m := range reflect.TypeFor[session.Store]().Methods() {

@@ -218,7 +218,7 @@ func requireConstantTime(w *visWorld) {
 		}
 		return
 	}
-	for _, file := range []string{"session/memory_record.go", "session/logout.go"} {
+	for _, file := range []string{"session/memstore/record.go", "session/logout.go"} {
 		if text := visRead(w, file); !strings.Contains(text, "subtle.ConstantTimeCompare(") {
 			w.Errorf("%s compares hashes without crypto/subtle", file)
 		}

@@ -21,6 +21,7 @@ import (
 	"github.com/sessionhub/sessionhub/internal/redistest"
 	"github.com/sessionhub/sessionhub/prefixes"
 	"github.com/sessionhub/sessionhub/session"
+	"github.com/sessionhub/sessionhub/session/memstore"
 	"github.com/sessionhub/sessionhub/session/redisstore"
 	"github.com/sessionhub/sessionhub/web"
 )
@@ -61,7 +62,7 @@ func visOpen(t *testing.T, kind string) *visWorld {
 	w := &visWorld{T: t, kind: kind, spy: new(visSpy)}
 	if kind == "memory" {
 		w.broker = hub.NewMemoryBroker()
-		w.spy.Store = &session.MemoryStore{Deliver: func(notice string) { _ = w.broker.Notify(context.Background(), notice) }}
+		w.spy.Store = &memstore.Store{Deliver: func(notice string) { _ = w.broker.Notify(context.Background(), notice) }}
 		return w
 	}
 	server := redistest.Shared(t)

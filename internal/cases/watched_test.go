@@ -12,6 +12,7 @@ import (
 
 	"github.com/sessionhub/sessionhub/internal/redistest"
 	"github.com/sessionhub/sessionhub/session"
+	"github.com/sessionhub/sessionhub/session/memstore"
 	"github.com/sessionhub/sessionhub/session/redisstore"
 )
 
@@ -43,7 +44,7 @@ func inBubble(t *testing.T, f func(*testing.T)) {
 }
 
 func openMemory(*testing.T) (session.Store, func() int, func() []string) {
-	s := new(session.MemoryStore)
+	s := new(memstore.Store)
 	return s, func() int { return s.Stats().Sessions }, nil
 }
 

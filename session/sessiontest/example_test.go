@@ -6,7 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/sessionhub/sessionhub/session"
+	"github.com/sessionhub/sessionhub/session/memstore"
 	"github.com/sessionhub/sessionhub/session/sessiontest"
 )
 
@@ -15,7 +15,7 @@ func ExampleTestStore() {
 	test := func(t *testing.T) {
 		sessiontest.TestStore(t, func(*testing.T) sessiontest.Harness {
 			var notices []string
-			store := &session.MemoryStore{Deliver: func(n string) { notices = append(notices, n) }}
+			store := &memstore.Store{Deliver: func(n string) { notices = append(notices, n) }}
 			return sessiontest.Harness{
 				Store:   store,
 				Advance: time.Sleep, // in a bubble no time passes

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sessionhub/sessionhub/prefixes"
 	"github.com/sessionhub/sessionhub/session"
+	"github.com/sessionhub/sessionhub/session/memstore"
 	"github.com/sessionhub/sessionhub/transport"
 	"github.com/sessionhub/sessionhub/transport/transporttest"
 )
@@ -40,7 +41,7 @@ func Example() {
 	if err != nil {
 		panic(err)
 	}
-	m := session.New(registry, new(session.MemoryStore), session.Options{})
+	m := session.New(registry, new(memstore.Store), session.Options{})
 	ctx := context.Background()
 	ada, err := transporttest.LogIn(ctx, m, "ada")
 	if err != nil {

@@ -1,4 +1,4 @@
-package session
+package memstore
 
 import (
 	"errors"
@@ -6,27 +6,29 @@ import (
 	"math"
 	"slices"
 	"strconv"
+
+	"github.com/sessionhub/sessionhub/session"
 )
 
 // outcome is a delta worked out and not applied yet.
 type outcome struct {
-	space  *Space
+	space  *session.Space
 	stale  bool // somebody else wrote since the delta's version
 	values pack
 }
 
 // work works deltas out, in the family's order, and applies none: the whole
 // save is refused when one is. It appends to changes.
-func (r *record) work(f *Family, deltas map[string]Delta, changes []outcome) ([]outcome, error) {
+func (r *record) work(f *session.Family, deltas map[string]session.Delta, changes []outcome) ([]outcome, error) {
 	if len(deltas) == 0 {
 		return nil, nil
 	}
 	for name, d := range deltas {
-		if !f.has(name) {
-			return nil, f.unknown(name)
+		if !has(f, name) {
+			return nil, stranger(f, name)
 		}
 		if r.space(f, name).generation != d.Generation {
-			return nil, fmt.Errorf("%w: %s", ErrNamespaceEnded, name)
+			return nil, fmt.Errorf("%w: %s", session.ErrNamespaceEnded, name)
 		}
 	}
 	for i := range f.Spaces {
@@ -36,7 +38,7 @@ func (r *record) work(f *Family, deltas map[string]Delta, changes []outcome) ([]
 			continue
 		}
 		p := r.space(f, s.Name)
-		values, err := d.work(p.values)
+		values, err := work(&d, p.values)
 		if err != nil {
 			return nil, fmt.Errorf("%w in %s", err, s.Name)
 		}
@@ -47,7 +49,7 @@ func (r *record) work(f *Family, deltas map[string]Delta, changes []outcome) ([]
 
 // apply applies changes and returns the values of the namespaces in which
 // somebody else had written.
-func (r *record) apply(f *Family, changes []outcome, now instant) map[string]map[string]string {
+func (r *record) apply(f *session.Family, changes []outcome, now instant) map[string]map[string]string {
 	var others map[string]map[string]string
 	for _, c := range changes {
 		p := r.grown(f, c.space.Name)
@@ -66,16 +68,16 @@ func (r *record) apply(f *Family, changes []outcome, now instant) map[string]map
 
 // refusal is the answer to a save that err refuses: after a conflict the
 // caller learns what is there.
-func (v *visit) refusal(r *record, deltas map[string]Delta, err error) (Record, error) {
-	if errors.Is(err, ErrConflict) {
+func (v *visit) refusal(r *record, deltas map[string]session.Delta, err error) (session.Record, error) {
+	if errors.Is(err, session.ErrConflict) {
 		return v.present(r, deltas), err
 	}
-	return Record{}, err
+	return session.Record{}, err
 }
 
 // work returns values with the delta applied. It goes once through them, and
 // through those before a key for each [Delta.Add] and [Delta.Swap].
-func (d *Delta) work(old pack) (pack, error) {
+func work(d *session.Delta, old pack) (pack, error) {
 	if d.Clear {
 		old = ""
 	}
@@ -85,7 +87,7 @@ func (d *Delta) work(old pack) (pack, error) {
 	for p := old; len(p) > 0; {
 		k, rest := p.cut()
 		v, rest := rest.cut()
-		if !d.names(k) {
+		if !names(d, k) {
 			text = append(text, p[:len(p)-len(rest)]...)
 			t.count(k, v)
 		}
@@ -106,7 +108,7 @@ func (d *Delta) work(old pack) (pack, error) {
 	for k, s := range d.Swap {
 		v, ok := old.get(k)
 		if ok != (s.Old != nil) || ok && v != *s.Old {
-			return "", fmt.Errorf("%w: %.40q", ErrConflict, k)
+			return "", fmt.Errorf("%w: %.40q", session.ErrConflict, k)
 		}
 		if s.New != nil {
 			text = appendText(appendText(text, k), *s.New)
@@ -120,7 +122,7 @@ func (d *Delta) work(old pack) (pack, error) {
 }
 
 // names reports whether the delta says what becomes of a key.
-func (d *Delta) names(key string) bool {
+func names(d *session.Delta, key string) bool {
 	if _, ok := d.Set[key]; ok {
 		return true
 	}
@@ -141,11 +143,11 @@ func add(values pack, key string, n int64) (string, error) {
 		var err error
 		old, err = strconv.ParseInt(text, 10, 64)
 		if err != nil || strconv.FormatInt(old, 10) != text {
-			return "", fmt.Errorf("%w: add to %.40q", ErrType, key)
+			return "", fmt.Errorf("%w: add to %.40q", session.ErrType, key)
 		}
 	}
 	if n > 0 && old > math.MaxInt64-n || n < 0 && old < math.MinInt64-n {
-		return "", fmt.Errorf("%w: add to %.40q overflows", ErrLimit, key)
+		return "", fmt.Errorf("%w: add to %.40q overflows", session.ErrLimit, key)
 	}
 	return strconv.FormatInt(old+n, 10), nil
 }
@@ -160,7 +162,7 @@ type tally struct {
 func (t *tally) count(key, value string) {
 	t.n++
 	t.size += len(key) + len(value)
-	if len(value) > MaxValueBytes {
+	if len(value) > session.MaxValueBytes {
 		t.long, t.tooLong = key, true
 	}
 }
@@ -168,17 +170,17 @@ func (t *tally) count(key, value string) {
 func (t *tally) check() error {
 	switch {
 	case t.tooLong:
-		return fmt.Errorf("%w: value of %.40q is over %d bytes", ErrLimit, t.long, MaxValueBytes)
-	case t.n > MaxValues:
-		return fmt.Errorf("%w: %d values of %d", ErrLimit, t.n, MaxValues)
-	case t.size > MaxBytes:
-		return fmt.Errorf("%w: %d bytes of %d", ErrLimit, t.size, MaxBytes)
+		return fmt.Errorf("%w: value of %.40q is over %d bytes", session.ErrLimit, t.long, session.MaxValueBytes)
+	case t.n > session.MaxValues:
+		return fmt.Errorf("%w: %d values of %d", session.ErrLimit, t.n, session.MaxValues)
+	case t.size > session.MaxBytes:
+		return fmt.Errorf("%w: %d bytes of %d", session.ErrLimit, t.size, session.MaxBytes)
 	}
 	return nil
 }
 
 // has reports whether a namespace is of the family.
-func (f *Family) has(name string) bool {
+func has(f *session.Family, name string) bool {
 	for _, s := range f.Spaces {
 		if s.Name == name {
 			return true
@@ -187,8 +189,8 @@ func (f *Family) has(name string) bool {
 	return false
 }
 
-// unknown is the error for a namespace that is not of the family: a mistake of
+// stranger is the error for a namespace that is not of the family: a mistake of
 // the program, not of its user.
-func (f *Family) unknown(name string) error {
+func stranger(f *session.Family, name string) error {
 	return fmt.Errorf("session: namespace %q is not in the family of %q", name, f.Root().Name)
 }

@@ -1,6 +1,10 @@
-package session
+package memstore
 
-import "context"
+import (
+	"context"
+
+	"github.com/sessionhub/sessionhub/session"
+)
 
 const (
 	// sweepPerWrite bounds how many records one write looks at to free what
@@ -8,7 +12,7 @@ const (
 	// a fraction of what lives.
 	sweepPerWrite = 4
 
-	// sweepPerStep bounds it for a step of [MemoryStore.ClearExpired].
+	// sweepPerStep bounds it for a step of [Store.ClearExpired].
 	sweepPerStep = 32
 )
 
@@ -21,7 +25,7 @@ const (
 // looks at ctx, and returns its error when it has ended, with what was freed by
 // then. Sessions that live are not looked at, but for those whose deadline, if
 // they were not used meanwhile, is now or in the next 15 s.
-func (s *MemoryStore) ClearExpired(ctx context.Context) (int, error) {
+func (s *Store) ClearExpired(ctx context.Context) (int, error) {
 	freed := 0
 	for _, m := range s.roots.all() {
 		for i := range m.shards {
@@ -45,11 +49,11 @@ const unknown = -1
 // sweep looks at up to n records of a shard: at those that are due, and when
 // there are no more at the next few of the bucket whose time is running. It
 // returns how many it freed, and how many are left to look at in that bucket.
-func (s *MemoryStore) sweep(m *memoryRoot, shard *memoryShard, n, young int) (freed, left int) {
+func (s *Store) sweep(m *root, shard *shard, n, young int) (freed, left int) {
 	v := s.enter(m, m.family, shard)
 	defer v.leave()
-	shard.ops.turn(v.now, OpMemory)
-	shard.replaced.turn(v.now, ElevateGrace)
+	shard.ops.turn(v.now, session.OpMemory)
+	shard.replaced.turn(v.now, session.ElevateGrace)
 	for ; n > 0; n-- {
 		r := shard.wheel.next(v.now)
 		if r == nil {

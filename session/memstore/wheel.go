@@ -1,4 +1,4 @@
-package session
+package memstore
 
 import (
 	"sync/atomic"

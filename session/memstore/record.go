@@ -1,12 +1,13 @@
-package session
+package memstore
 
 import (
 	"crypto/subtle"
 	"strings"
-	"time"
+
+	"github.com/sessionhub/sessionhub/session"
 )
 
-// record is what a [MemoryStore] keeps of one session. The lock of its shard
+// record is what a [Store] keeps of one session. The lock of its shard
 // guards it. Deadlines are absolute; a passed one is acted upon by whoever
 // comes next.
 type record struct {
@@ -38,9 +39,9 @@ type done struct {
 
 // former is the hash before the current one.
 type former struct {
-	hash  Hash
-	kind  Match   // MatchRenewed or MatchElevated
-	until instant // 0: until the current one was seen, and RenewGrace
+	hash  session.Hash
+	kind  session.Match // MatchRenewed or MatchElevated
+	until instant       // 0: until the current one was seen, and RenewGrace
 }
 
 // space is one namespace of a record. It has begun when it was ever written.
@@ -59,7 +60,7 @@ type child struct {
 }
 
 // newRecord returns a record that has not begun any namespace.
-func newRecord(c Create, now instant) *record {
+func newRecord(c session.Create, now instant) *record {
 	r := &record{
 		labels:  labels{c.ID, c.Hash, c.User, c.Device, c.Address}.pack(),
 		epoch:   1,
@@ -84,7 +85,7 @@ func (r *record) child(name string) *child {
 }
 
 // space returns a namespace of the family as it is.
-func (r *record) space(f *Family, name string) space {
+func (r *record) space(f *session.Family, name string) space {
 	if name == f.Root().Name {
 		return r.root
 	}
@@ -96,7 +97,7 @@ func (r *record) space(f *Family, name string) space {
 
 // grown returns a namespace of the family to change, and forgets the answer
 // that was made of it.
-func (r *record) grown(f *Family, name string) *space {
+func (r *record) grown(f *session.Family, name string) *space {
 	r.answer.forget()
 	if name == f.Root().Name {
 		return &r.root
@@ -125,7 +126,7 @@ func (c *child) deadline(r *record) instant { return min(c.idle, c.end, r.deadli
 
 // start begins the lifetime of the record and of the namespaces that have
 // begun, and counts as activity.
-func (r *record) start(f *Family, now instant) {
+func (r *record) start(f *session.Family, now instant) {
 	_, life := r.timeouts(f, f.Root())
 	r.end = now.add(life)
 	for _, s := range f.Spaces[1:] {
@@ -138,14 +139,14 @@ func (r *record) start(f *Family, now instant) {
 }
 
 // slide counts as activity when s says so.
-func (r *record) slide(f *Family, s Slide, now instant) {
-	if s == SlideAlways || s == SlideDue && r.due(f, now) {
+func (r *record) slide(f *session.Family, s session.Slide, now instant) {
+	if s == session.SlideAlways || s == session.SlideDue && r.due(f, now) {
 		r.touch(f, now)
 	}
 }
 
-// due reports whether it is time for [SlideDue] to slide.
-func (r *record) due(f *Family, now instant) bool {
+// due reports whether it is time for [session.SlideDue] to slide.
+func (r *record) due(f *session.Family, now instant) bool {
 	shortest, _ := r.timeouts(f, f.Root())
 	for _, s := range f.Spaces[1:] {
 		if c := r.child(s.Name); c != nil && c.begun() {
@@ -158,7 +159,7 @@ func (r *record) due(f *Family, now instant) bool {
 
 // touch slides the deadlines of the record and of the namespaces that have
 // begun, all together.
-func (r *record) touch(f *Family, now instant) {
+func (r *record) touch(f *session.Family, now instant) {
 	r.answer.forgetSpaces()
 	idle, _ := r.timeouts(f, f.Root())
 	r.seen, r.idle = now, now.add(idle)
@@ -172,7 +173,7 @@ func (r *record) touch(f *Family, now instant) {
 
 // begin gives a namespace that was not written yet its deadlines. The root has
 // the record's.
-func (r *record) begin(f *Family, s Space, now instant) {
+func (r *record) begin(f *session.Family, s session.Space, now instant) {
 	if c := r.child(s.Name); c != nil && !c.begun() {
 		idle, life := r.timeouts(f, s)
 		c.idle, c.end = now.add(idle), now.add(life)
@@ -195,48 +196,41 @@ func (r *record) settle(now instant) {
 
 // endNamespace ends the generations of a namespace up to last. One that is
 // past last already has nothing to do with this end, and keeps its values.
-func (r *record) endNamespace(f *Family, name string, last uint64) {
+func (r *record) endNamespace(f *session.Family, name string, last uint64) {
 	if r.space(f, name).generation <= last {
 		*r.grown(f, name) = space{generation: last + 1}
 	}
 }
 
 // recognise says how a hash fits, and notes that the current one was seen.
-func (r *record) recognise(h Hash, now instant) Match {
-	current := r.hash().equal(h)
+func (r *record) recognise(h session.Hash, now instant) session.Match {
+	current := equal(r.hash(), h)
 	if r.former == nil {
 		if current {
-			return MatchCurrent
+			return session.MatchCurrent
 		}
-		return MatchNone
+		return session.MatchNone
 	}
-	previous := r.former.hash.equal(h)
+	previous := equal(r.former.hash, h)
 	switch {
 	case current:
 		if r.former.until == 0 {
-			r.former.until = now.add(RenewGrace)
+			r.former.until = now.add(session.RenewGrace)
 		}
-		return MatchCurrent
+		return session.MatchCurrent
 	case previous: // in its grace, or settle had forgotten it
 		return r.former.kind
 	}
-	return MatchNone
+	return session.MatchNone
 }
 
 // replace notes the current hash as a former one, of which a copy is kept that
 // keeps no other labels alive.
-func (r *record) replace(kind Match, until instant) {
-	r.former = &former{hash: Hash(strings.Clone(string(r.hash()))), kind: kind, until: until}
+func (r *record) replace(kind session.Match, until instant) {
+	r.former = &former{hash: session.Hash(strings.Clone(string(r.hash()))), kind: kind, until: until}
 }
 
 // equal compares in constant time.
-func (h Hash) equal(other Hash) bool {
+func equal(h, other session.Hash) bool {
 	return subtle.ConstantTimeCompare([]byte(h), []byte(other)) == 1
-}
-
-func earlier(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
 }

@@ -1,28 +1,30 @@
-package session
+// Package memstore keeps sessions in the memory of the process: the embedded
+// default, for one node, tests and development.
+package memstore
 
 import (
 	"context"
+
+	"github.com/sessionhub/sessionhub/session"
 )
 
-// MemoryStore is a [Store] in the memory of this process: the embedded
-// default, for one node, tests and development. Its sessions end with the
-// process. The zero value works. A MemoryStore must not be copied after its
-// first use.
+// Store is a [session.Store] in the memory of this process. Its sessions end with
+// it. The zero value works. A Store must not be copied after its first use.
 //
-// Each operation is one step, and so is each end of [MemoryStore.Delete] and
-// each id of [MemoryStore.Check]. A lock is held for a step; there are 64 for
+// Each operation is one step, and so is each end of [Store.Delete] and
+// each id of [Store.Check]. A lock is held for a step; there are 64 for
 // each root, by id, and one for the index of users. What is done with one held
 // does not grow with the number of sessions: a load looks its record up, a save
 // also copies one namespace's values. Contexts are not looked at but by
-// [MemoryStore.ClearExpired], and [ErrUnavailable] and [ErrUserEnded] are never
+// [Store.ClearExpired], and [session.ErrUnavailable] and [session.ErrUserEnded] are never
 // returned. Time is [time.Now].
 //
 // It starts no goroutine. What has expired is gone for every operation at once;
 // its memory comes back a few sessions with each write, at the earliest 15 s
-// later, or with [MemoryStore.ClearExpired]. Reads free only what they ask for.
+// later, or with [Store.ClearExpired]. Reads free only what they ask for.
 //
 // All methods may be called from any goroutine.
-type MemoryStore struct {
+type Store struct {
 	// Deliver takes each notice, on the goroutine of the operation that
 	// caused it, when the change is visible and before the operation returns.
 	// No lock is held: it may use the store. It must not be changed after the
@@ -40,14 +42,20 @@ type MemoryStore struct {
 	// Defaults to 16,384.
 	Ready int
 
-	onExpired func(root string, st State)
+	onExpired func(root string, st session.State)
 	roots     roots
 }
 
-var _ Store = (*MemoryStore)(nil)
+var (
+	_ session.Store   = (*Store)(nil)
+	_ session.Instant = (*Store)(nil)
+)
 
-// MemoryStats is how much a [MemoryStore] keeps.
-type MemoryStats struct {
+// Instant implements [session.Instant].
+func (s *Store) Instant() {}
+
+// Stats is how much a [Store] keeps.
+type Stats struct {
 	Sessions int // records, with those that expired and were not swept yet
 	Users    int // users in the index
 	Ops      int // saves that are remembered beside the last one of each session, with those not forgotten yet
@@ -55,8 +63,8 @@ type MemoryStats struct {
 
 // Stats returns how much the store keeps at the moment. It takes one lock after
 // the other.
-func (s *MemoryStore) Stats() MemoryStats {
-	var st MemoryStats
+func (s *Store) Stats() Stats {
+	var st Stats
 	for _, m := range s.roots.all() {
 		st.Users += m.index.len()
 		for i := range m.shards {
@@ -70,19 +78,19 @@ func (s *MemoryStore) Stats() MemoryStats {
 }
 
 // OnExpired sets what is told of each session that expired, with its last
-// state: not of one that [MemoryStore.Delete] ended. It is told by the operation
+// state: not of one that [Store.Delete] ended. It is told by the operation
 // that finds it, so at the latest some time after, as writes come or
-// [MemoryStore.ClearExpired] is called; once, on the goroutine of that
+// [Store.ClearExpired] is called; once, on the goroutine of that
 // operation, when the session is gone, and with no lock held: it may use the
 // store. OnExpired must be called before the first use of the store.
-func (s *MemoryStore) OnExpired(fn func(root string, st State)) { s.onExpired = fn }
+func (s *Store) OnExpired(fn func(root string, st session.State)) { s.onExpired = fn }
 
-// Create implements [Store]. Listing and creating are one step here, so the
+// Create implements [session.Store]. Listing and creating are one step here, so the
 // user's generation cannot change in between.
-func (s *MemoryStore) Create(ctx context.Context, f *Family, c Create) (Record, error) {
+func (s *Store) Create(ctx context.Context, f *session.Family, c session.Create) (session.Record, error) {
 	if len(c.Ends) > 0 {
 		if err := s.Delete(ctx, f, c.Ends...); err != nil {
-			return Record{}, err
+			return session.Record{}, err
 		}
 	}
 	v := s.visit(f, c.ID)
@@ -90,7 +98,7 @@ func (s *MemoryStore) Create(ctx context.Context, f *Family, c Create) (Record, 
 	nonce := v.nonce(c.Nonce)
 	if r := v.living(c.ID); r != nil {
 		if nonce == 0 || r.nonce != nonce {
-			return Record{}, ErrExists
+			return session.Record{}, session.ErrExists
 		}
 		return v.whole(r), nil
 	}
@@ -98,7 +106,7 @@ func (s *MemoryStore) Create(ctx context.Context, f *Family, c Create) (Record, 
 	r.nonce = nonce
 	changes, err := r.work(f, c.Deltas, v.changes[:0])
 	if err != nil {
-		return Record{}, err
+		return session.Record{}, err
 	}
 	r.setPolicy(c.Terms, c.Expiry, v.root.clock)
 	r.start(f, v.now)
@@ -109,23 +117,23 @@ func (s *MemoryStore) Create(ctx context.Context, f *Family, c Create) (Record, 
 	return rec, nil
 }
 
-// Load implements [Store].
-func (s *MemoryStore) Load(_ context.Context, f *Family, id string, l Load) (Record, error) {
+// Load implements [session.Store].
+func (s *Store) Load(_ context.Context, f *session.Family, id string, l session.Load) (session.Record, error) {
 	v := s.visit(f, id)
 	defer v.leave()
 	r := v.living(id)
 	if r == nil {
 		if l.Hash != "" && v.shard.replaced.has(id, v.now) {
-			return Record{Match: MatchElevated}, nil
+			return session.Record{Match: session.MatchElevated}, nil
 		}
-		return Record{}, ErrNotFound
+		return session.Record{}, session.ErrNotFound
 	}
-	match := MatchCurrent
+	match := session.MatchCurrent
 	if l.Hash != "" {
 		match = r.recognise(l.Hash, v.now)
 	}
-	if match != MatchCurrent && match != MatchRenewed {
-		return Record{Match: match}, nil
+	if match != session.MatchCurrent && match != session.MatchRenewed {
+		return session.Record{Match: match}, nil
 	}
 	r.slide(f, l.Slide, v.now)
 	rec := v.whole(r)
@@ -133,19 +141,19 @@ func (s *MemoryStore) Load(_ context.Context, f *Family, id string, l Load) (Rec
 	return rec, nil
 }
 
-// Save implements [Store].
-func (s *MemoryStore) Save(_ context.Context, f *Family, id string, c Save) (Record, error) {
+// Save implements [session.Store].
+func (s *Store) Save(_ context.Context, f *session.Family, id string, c session.Save) (session.Record, error) {
 	v := s.visit(f, id)
 	defer v.leave()
 	r := v.living(id)
 	if r == nil {
-		return Record{}, ErrEnded
+		return session.Record{}, session.ErrEnded
 	}
 	if v.did(r, c.Op) {
 		return v.present(r, c.Deltas), nil
 	}
 	if r.epoch != c.Epoch {
-		return Record{}, ErrRenewed
+		return session.Record{}, session.ErrRenewed
 	}
 	changes, err := r.work(f, c.Deltas, v.changes[:0])
 	if err != nil {
@@ -153,20 +161,20 @@ func (s *MemoryStore) Save(_ context.Context, f *Family, id string, c Save) (Rec
 	}
 	if c.Expiry != nil {
 		r.setPolicy(r.terms(), *c.Expiry, v.root.clock)
-		c.Slide = SlideAlways
+		c.Slide = session.SlideAlways
 	}
 	r.slide(f, c.Slide, v.now) // before apply: what it begins does not count yet
 	others := r.apply(f, changes, v.now)
 	v.renew(r, c.Renew.Old, c.Renew.New)
-	rec := Record{State: v.state(r), Match: MatchCurrent, Values: others}
+	rec := session.Record{State: v.state(r), Match: session.MatchCurrent, Values: others}
 	v.remember(r, c.Op)
 	v.written(r)
 	return rec, nil
 }
 
-// Login implements [Store]. As in [MemoryStore.Create], the index is kept in
+// Login implements [session.Store]. As in [Store.Create], the index is kept in
 // the same step.
-func (s *MemoryStore) Login(_ context.Context, f *Family, id string, l Elevation) (Record, error) {
+func (s *Store) Login(_ context.Context, f *session.Family, id string, l session.Elevation) (session.Record, error) {
 	rec, done, err := s.login(f, id, l)
 	if done {
 		s.deliver(l.Notice)
@@ -176,18 +184,18 @@ func (s *MemoryStore) Login(_ context.Context, f *Family, id string, l Elevation
 
 // login is Login without the notice. It reports whether the login was carried
 // out now, and not by an earlier try.
-func (s *MemoryStore) login(f *Family, id string, l Elevation) (_ Record, done bool, _ error) {
+func (s *Store) login(f *session.Family, id string, l session.Elevation) (_ session.Record, done bool, _ error) {
 	v := s.visit(f, id)
 	defer v.leave()
 	r := v.living(id)
 	if r == nil {
-		return Record{}, false, ErrEnded
+		return session.Record{}, false, session.ErrEnded
 	}
-	if v.did(r, l.Op) || r.epoch == l.Epoch+1 && r.hash().equal(l.Hash) {
+	if v.did(r, l.Op) || r.epoch == l.Epoch+1 && equal(r.hash(), l.Hash) {
 		return v.present(r, l.Deltas), false, nil
 	}
 	if r.epoch != l.Epoch {
-		return Record{}, false, ErrRenewed
+		return session.Record{}, false, session.ErrRenewed
 	}
 	changes, err := r.work(f, l.Deltas, v.changes[:0])
 	if err != nil {
@@ -196,15 +204,15 @@ func (s *MemoryStore) login(f *Family, id string, l Elevation) (_ Record, done b
 	}
 	v.elevate(r, l)
 	others := r.apply(f, changes, v.now)
-	rec := Record{State: v.state(r), Match: MatchCurrent, Values: others}
+	rec := session.Record{State: v.state(r), Match: session.MatchCurrent, Values: others}
 	v.remember(r, l.Op)
 	v.written(r)
 	return rec, true, nil
 }
 
-// Check implements [Store]. It lets others in between two ids.
-func (s *MemoryStore) Check(_ context.Context, f *Family, ids []string) ([]*State, error) {
-	states := make([]*State, len(ids))
+// Check implements [session.Store]. It lets others in between two ids.
+func (s *Store) Check(_ context.Context, f *session.Family, ids []string) ([]*session.State, error) {
+	states := make([]*session.State, len(ids))
 	for i, id := range ids {
 		states[i] = s.state(f, id)
 	}
@@ -212,7 +220,7 @@ func (s *MemoryStore) Check(_ context.Context, f *Family, ids []string) ([]*Stat
 }
 
 // state returns the state of id, nil when it does not live.
-func (s *MemoryStore) state(f *Family, id string) *State {
+func (s *Store) state(f *session.Family, id string) *session.State {
 	v := s.visit(f, id)
 	defer v.leave()
 	r := v.living(id)

@@ -1,10 +1,12 @@
-package session
+package memstore
+
+import "github.com/sessionhub/sessionhub/session"
 
 // labels are what a record keeps in one pack, in this order. The id never
 // changes.
 type labels struct {
 	id      string
-	hash    Hash
+	hash    session.Hash
 	user    string
 	device  string
 	address string
@@ -21,9 +23,9 @@ func (r *record) unpacked() labels {
 	user, p := p.cut()
 	device, p := p.cut()
 	address, _ := p.cut()
-	return labels{id, Hash(hash), user, device, address}
+	return labels{id, session.Hash(hash), user, device, address}
 }
 
-func (r *record) id() string   { return r.labels.at(0) }
-func (r *record) hash() Hash   { return Hash(r.labels.at(1)) }
-func (r *record) user() string { return r.labels.at(2) }
+func (r *record) id() string         { return r.labels.at(0) }
+func (r *record) hash() session.Hash { return session.Hash(r.labels.at(1)) }
+func (r *record) user() string       { return r.labels.at(2) }

@@ -1,4 +1,4 @@
-package session_test
+package memstore_test
 
 import (
 	"fmt"
@@ -8,10 +8,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sessionhub/sessionhub/session"
+	"github.com/sessionhub/sessionhub/session/memstore"
 )
 
-func TestMemoryStore_anAnswerThatIsReadyAllocatesNothing(t *testing.T) {
-	f := memoryFamily()
+func TestStore_anAnswerThatIsReadyAllocatesNothing(t *testing.T) {
+	f := newFamily()
 	s := filled(t, f, 100)
 	load := func() {
 		if _, err := s.Load(t.Context(), f, "7", session.Load{Slide: session.SlideDue}); err != nil {
@@ -26,12 +27,12 @@ func TestMemoryStore_anAnswerThatIsReadyAllocatesNothing(t *testing.T) {
 
 // What was answered stays as it was, and what is answered is what is there,
 // with fewer answers kept than there are sessions, and with one for each.
-func TestMemoryStore_answersAreNeverChanged(t *testing.T) {
+func TestStore_answersAreNeverChanged(t *testing.T) {
 	for _, ready := range []int{0, 64, 128} {
 		t.Run(fmt.Sprint("Ready=", ready), func(t *testing.T) {
 			const sessions = 1000
-			f := memoryFamily()
-			s := &session.MemoryStore{Ready: ready}
+			f := newFamily()
+			s := &memstore.Store{Ready: ready}
 			fill(t, s, f, sessions)
 			for round := range uint64(3) {
 				for i := range sessions {
@@ -65,8 +66,8 @@ func TestMemoryStore_answersAreNeverChanged(t *testing.T) {
 }
 
 // Each family gets the namespaces that it asks for.
-func TestMemoryStore_answersByFamily(t *testing.T) {
-	both, alone := memoryFamily(), memoryFamily()
+func TestStore_answersByFamily(t *testing.T) {
+	both, alone := newFamily(), newFamily()
 	alone.Spaces = alone.Spaces[:1]
 	s := filled(t, both, 1)
 	for range 2 {

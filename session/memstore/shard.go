@@ -1,27 +1,29 @@
-package session
+package memstore
 
 import (
 	"hash/maphash"
 	"sync"
 	"sync/atomic"
+
+	"github.com/sessionhub/sessionhub/session"
 )
 
 // memoryShards is among how many locks the sessions of a root are divided.
 const memoryShards = 64
 
-// memoryRoot is the sessions of one root of a [MemoryStore].
-type memoryRoot struct {
-	family *Family // that it was first asked for with
+// root is the sessions of one root of a [Store].
+type root struct {
+	family *session.Family // that it was first asked for with
 	clock  clock
 	seed   maphash.Seed
 	index  userIndex
-	shards [memoryShards]memoryShard
+	shards [memoryShards]shard
 	hands  [memoryShards]atomic.Int64 // of the shards' wheels
 }
 
-// memoryShard is the sessions whose ids have one remainder. An operation holds
+// shard is the sessions whose ids have one remainder. An operation holds
 // the lock of one shard at a time.
-type memoryShard struct {
+type shard struct {
 	mu       sync.Mutex // guards the following fields
 	records  map[string]*record
 	turn     uint8 // the shard that the next write sweeps
@@ -37,11 +39,11 @@ type opSum struct{ id, op uint64 }
 
 // roots are a copy-on-write list: there are few, and they stay.
 type roots struct {
-	list atomic.Pointer[[]*memoryRoot]
+	list atomic.Pointer[[]*root]
 	mu   sync.Mutex // held to make another list
 }
 
-func (x *roots) all() []*memoryRoot {
+func (x *roots) all() []*root {
 	if list := x.list.Load(); list != nil {
 		return *list
 	}
@@ -49,7 +51,7 @@ func (x *roots) all() []*memoryRoot {
 }
 
 // of returns the root of a family, and makes it the first time.
-func (x *roots) of(f *Family) *memoryRoot {
+func (x *roots) of(f *session.Family) *root {
 	name := f.Root().Name
 	for _, m := range x.all() {
 		if m.family.Root().Name == name {
@@ -64,7 +66,7 @@ func (x *roots) of(f *Family) *memoryRoot {
 			return m
 		}
 	}
-	m := &memoryRoot{family: f, clock: newClock(), seed: maphash.MakeSeed()}
+	m := &root{family: f, clock: newClock(), seed: maphash.MakeSeed()}
 	for i := range m.shards {
 		m.shards[i].wheel.hand = &m.hands[i]
 		m.shards[i].turn = uint8(i)

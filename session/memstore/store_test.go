@@ -1,4 +1,4 @@
-package session_test
+package memstore_test
 
 import (
 	"context"
@@ -14,24 +14,25 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sessionhub/sessionhub/session"
+	"github.com/sessionhub/sessionhub/session/memstore"
 	"github.com/sessionhub/sessionhub/session/sessiontest"
 )
 
-// memoryFamily returns a family of a root and a child.
-func memoryFamily() *session.Family {
+// newFamily returns a family of a root and a child.
+func newFamily() *session.Family {
 	return &session.Family{Spaces: []session.Space{
 		{Name: "main", Prefix: "main", Idle: 30 * time.Minute, Life: 8 * time.Hour},
 		{Name: "chat", Prefix: "chat", Idle: 10 * time.Minute, Life: 8 * time.Hour},
 	}}
 }
 
-func openMemory(*testing.T) sessiontest.Harness {
+func open(*testing.T) sessiontest.Harness {
 	var (
 		mu      sync.Mutex // guards notices
 		notices []string
 	)
 	return sessiontest.Harness{
-		Store: &session.MemoryStore{Deliver: func(n string) {
+		Store: &memstore.Store{Deliver: func(n string) {
 			mu.Lock()
 			defer mu.Unlock()
 			notices = append(notices, n)
@@ -48,7 +49,7 @@ func openMemory(*testing.T) sessiontest.Harness {
 	}
 }
 
-func TestMemoryStore(t *testing.T) { sessiontest.TestStore(t, openMemory) }
+func TestStore(t *testing.T) { sessiontest.TestStore(t, open) }
 
 // forgetful loses replies, as a network does: what it wraps may have carried
 // an operation out of which the caller hears ErrUnavailable.
@@ -79,18 +80,18 @@ func lose(do func() (session.Record, error)) (session.Record, error) {
 	return rec, err
 }
 
-func TestMemoryStore_retriesAfterLostReplies(t *testing.T) {
+func TestStore_retriesAfterLostReplies(t *testing.T) {
 	sessiontest.TestLinearizable(t, func(t *testing.T) sessiontest.Harness {
-		h := openMemory(t)
+		h := open(t)
 		h.Store = forgetful{h.Store}
 		return h
 	}, true)
 }
 
-func TestMemoryStore_deadlinesAreExact(t *testing.T) {
+func TestStore_deadlinesAreExact(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var s session.MemoryStore
-		f := memoryFamily()
+		var s memstore.Store
+		f := newFamily()
 		_, err := s.Create(t.Context(), f, session.Create{ID: "a", Nonce: "n", Deltas: map[string]session.Delta{"chat": {}}})
 		if err != nil {
 			t.Fatal(err)
@@ -116,9 +117,9 @@ func TestMemoryStore_deadlinesAreExact(t *testing.T) {
 	})
 }
 
-func TestMemoryStore_loginAsAnotherUserLeavesTheIndexOfTheFirst(t *testing.T) {
-	var s session.MemoryStore
-	f := memoryFamily()
+func TestStore_loginAsAnotherUserLeavesTheIndexOfTheFirst(t *testing.T) {
+	var s memstore.Store
+	f := newFamily()
 	rec, err := s.Create(t.Context(), f, session.Create{ID: "a", Nonce: "n", User: "ann"})
 	if err != nil {
 		t.Fatal(err)
@@ -131,10 +132,10 @@ func TestMemoryStore_loginAsAnotherUserLeavesTheIndexOfTheFirst(t *testing.T) {
 	}
 }
 
-func TestMemoryStore_deliversWhenTheChangeIsVisible(t *testing.T) {
+func TestStore_deliversWhenTheChangeIsVisible(t *testing.T) {
 	var (
-		s     session.MemoryStore
-		f     = memoryFamily()
+		s     memstore.Store
+		f     = newFamily()
 		alive []bool
 	)
 	s.Deliver = func(string) {
@@ -157,10 +158,10 @@ func TestMemoryStore_deliversWhenTheChangeIsVisible(t *testing.T) {
 	}
 }
 
-func TestMemoryStore_concurrentUse(t *testing.T) {
+func TestStore_concurrentUse(t *testing.T) {
 	var (
-		s  session.MemoryStore
-		f  = memoryFamily()
+		s  memstore.Store
+		f  = newFamily()
 		wg sync.WaitGroup
 	)
 	rec, err := s.Create(t.Context(), f, session.Create{ID: "a", Nonce: "n"})
@@ -188,8 +189,8 @@ func TestMemoryStore_concurrentUse(t *testing.T) {
 	}
 }
 
-func ExampleMemoryStore() {
-	s := &session.MemoryStore{Deliver: func(notice string) { fmt.Println("ended:", notice) }}
+func ExampleStore() {
+	s := &memstore.Store{Deliver: func(notice string) { fmt.Println("ended:", notice) }}
 	family := &session.Family{Spaces: []session.Space{{Name: "main", Idle: 30 * time.Minute, Life: 8 * time.Hour}}}
 	ctx := context.Background()
 
@@ -221,11 +222,11 @@ func ExampleMemoryStore() {
 	// session: ended before it could be saved
 }
 
-func BenchmarkMemoryStore(b *testing.B) {
+func BenchmarkStore(b *testing.B) {
 	const id, hash = "AAAAAAAAAAAAAAAAAAAAAA", "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2U"
-	f, ctx := memoryFamily(), context.Background()
-	open := func(b *testing.B) (*session.MemoryStore, uint64) {
-		s := new(session.MemoryStore)
+	f, ctx := newFamily(), context.Background()
+	open := func(b *testing.B) (*memstore.Store, uint64) {
+		s := new(memstore.Store)
 		rec, err := s.Create(ctx, f, session.Create{ID: id, Nonce: "n", Hash: hash, Deltas: map[string]session.Delta{
 			"main": {Set: map[string]string{"name": `"ann"`, "sent": "1"}},
 		}})

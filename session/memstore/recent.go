@@ -1,8 +1,8 @@
-package session
+package memstore
 
 import "time"
 
-// recent remembers keys for a fixed time, for a [MemoryStore], whose shard's
+// recent remembers keys for a fixed time, for a [Store], whose shard's
 // lock guards it. It forgets them by the generation, without looking at them:
 // what is over stays for at most as long again.
 type recent[K comparable] struct {

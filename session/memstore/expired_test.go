@@ -1,4 +1,4 @@
-package session_test
+package memstore_test
 
 import (
 	"context"
@@ -11,35 +11,36 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sessionhub/sessionhub/session"
+	"github.com/sessionhub/sessionhub/session/memstore"
 )
 
-func TestMemoryStore_OnExpired(t *testing.T) {
-	f := memoryFamily()
-	for name, find := range map[string]func(context.Context, *session.MemoryStore) error{
-		"Load": func(ctx context.Context, s *session.MemoryStore) error {
+func TestStore_OnExpired(t *testing.T) {
+	f := newFamily()
+	for name, find := range map[string]func(context.Context, *memstore.Store) error{
+		"Load": func(ctx context.Context, s *memstore.Store) error {
 			_, err := s.Load(ctx, f, "a", session.Load{Hash: "h"})
 			return err
 		},
-		"Save": func(ctx context.Context, s *session.MemoryStore) error {
+		"Save": func(ctx context.Context, s *memstore.Store) error {
 			_, err := s.Save(ctx, f, "a", session.Save{Epoch: 1})
 			return err
 		},
-		"Login": func(ctx context.Context, s *session.MemoryStore) error {
+		"Login": func(ctx context.Context, s *memstore.Store) error {
 			_, err := s.Login(ctx, f, "a", session.Elevation{Op: "op", Epoch: 1, Hash: "g", User: "ann"})
 			return err
 		},
-		"Create": func(ctx context.Context, s *session.MemoryStore) error {
+		"Create": func(ctx context.Context, s *memstore.Store) error {
 			_, err := s.Create(ctx, f, session.Create{ID: "a", Nonce: "another"})
 			return err
 		},
-		"Check": func(ctx context.Context, s *session.MemoryStore) error {
+		"Check": func(ctx context.Context, s *memstore.Store) error {
 			_, err := s.Check(ctx, f, []string{"a"})
 			return err
 		},
-		"Delete": func(ctx context.Context, s *session.MemoryStore) error {
+		"Delete": func(ctx context.Context, s *memstore.Store) error {
 			return s.Delete(ctx, f, session.End{ID: "a"})
 		},
-		"a write of others": func(ctx context.Context, s *session.MemoryStore) error {
+		"a write of others": func(ctx context.Context, s *memstore.Store) error {
 			for i := range 64 {
 				if _, err := s.Create(ctx, f, session.Create{ID: fmt.Sprint(i), Nonce: "n"}); err != nil {
 					return err
@@ -47,14 +48,14 @@ func TestMemoryStore_OnExpired(t *testing.T) {
 			}
 			return nil
 		},
-		"ClearExpired": func(ctx context.Context, s *session.MemoryStore) error {
+		"ClearExpired": func(ctx context.Context, s *memstore.Store) error {
 			_, err := s.ClearExpired(ctx)
 			return err
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := new(session.MemoryStore)
+				s := new(memstore.Store)
 				var told []session.State
 				s.OnExpired(func(root string, st session.State) {
 					if states, err := s.Check(t.Context(), f, []string{st.ID}); root != "main" || err != nil || name != "Create" && states[0] != nil {
@@ -89,9 +90,9 @@ func TestMemoryStore_OnExpired(t *testing.T) {
 	}
 }
 
-func TestMemoryStore_OnExpiredIsToldOfAnExpiryThatHasPassed(t *testing.T) {
-	f := memoryFamily()
-	s := new(session.MemoryStore)
+func TestStore_OnExpiredIsToldOfAnExpiryThatHasPassed(t *testing.T) {
+	f := newFamily()
+	s := new(memstore.Store)
 	var told []string
 	s.OnExpired(func(_ string, st session.State) { told = append(told, st.ID) })
 	past := session.Expiry{Idle: -1}
@@ -107,5 +108,5 @@ func TestMemoryStore_OnExpiredIsToldOfAnExpiryThatHasPassed(t *testing.T) {
 	if diff := cmp.Diff([]string{"a", "b"}, told); diff != "" {
 		t.Errorf("told (-want +got):\n%s", diff)
 	}
-	wantStats(t, s, session.MemoryStats{})
+	wantStats(t, s, memstore.Stats{})
 }

@@ -1,22 +1,24 @@
-package session
+package memstore
 
 import (
 	"cmp"
 	"time"
+
+	"github.com/sessionhub/sessionhub/session"
 )
 
 // policy is what one session has of its own in place of its root's timeouts.
 type policy struct {
-	terms  Terms
-	idle   time.Duration // as in [Expiry]
+	terms  session.Terms
+	idle   time.Duration // as in [session.Expiry]
 	end    instant       // of the expiry; 0: none
 	endAt  int64         // the same in Unix milliseconds
-	cookie Persistence
+	cookie session.Persistence
 }
 
 // setPolicy replaces terms and expiry. Its caller then touches the record.
-func (r *record) setPolicy(t Terms, x Expiry, k clock) {
-	if t == (Terms{}) && x == (Expiry{}) {
+func (r *record) setPolicy(t session.Terms, x session.Expiry, k clock) {
+	if t == (session.Terms{}) && x == (session.Expiry{}) {
 		r.policy = nil
 		return
 	}
@@ -27,18 +29,18 @@ func (r *record) setPolicy(t Terms, x Expiry, k clock) {
 	}
 }
 
-func (r *record) terms() Terms {
+func (r *record) terms() session.Terms {
 	if r.policy == nil {
-		return Terms{}
+		return session.Terms{}
 	}
 	return r.policy.terms
 }
 
-func (r *record) expiry() Expiry {
+func (r *record) expiry() session.Expiry {
 	if r.policy == nil {
-		return Expiry{}
+		return session.Expiry{}
 	}
-	x := Expiry{Idle: r.policy.idle, Cookie: r.policy.cookie}
+	x := session.Expiry{Idle: r.policy.idle, Cookie: r.policy.cookie}
 	if r.policy.end != 0 {
 		x.End = time.UnixMilli(r.policy.endAt)
 	}
@@ -48,7 +50,7 @@ func (r *record) expiry() Expiry {
 // timeouts returns those of a namespace. The record's policy stands for the
 // root's; a child without timeouts has the root's. Where the session ends at a
 // fixed time, the lifetime is the idle timeout.
-func (r *record) timeouts(f *Family, s Space) (idle, life time.Duration) {
+func (r *record) timeouts(f *session.Family, s session.Space) (idle, life time.Duration) {
 	root := f.Root()
 	idle, life = root.Idle, root.Life
 	if p := r.policy; p != nil {

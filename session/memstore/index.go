@@ -1,14 +1,16 @@
-package session
+package memstore
 
 import (
 	"context"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/sessionhub/sessionhub/session"
 )
 
 // userIndex keeps which sessions a user has below one root, for a
-// [MemoryStore]. An entry goes with its record. Its lock is taken with that of
+// [Store]. An entry goes with its record. Its lock is taken with that of
 // a shard held, never the other way round, and by no load and no save but
 // those that renew a secret.
 type userIndex struct {
@@ -96,16 +98,16 @@ func (x *userIndex) unlink(r *record) {
 }
 
 // list returns the listed ids, the oldest listing first.
-func (x *userIndex) list(user string, now instant) []Listing {
+func (x *userIndex) list(user string, now instant) []session.Listing {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	oldest := x.users[user]
 	if oldest == nil {
 		return nil
 	}
-	var list []Listing
+	var list []session.Listing
 	for r := oldest; ; {
-		list = append(list, Listing{ID: r.id(), Age: now.sub(r.listing.at)})
+		list = append(list, session.Listing{ID: r.id(), Age: now.sub(r.listing.at)})
 		if r = r.listing.newer; r == oldest {
 			return list
 		}
@@ -119,31 +121,31 @@ func (x *userIndex) len() int {
 	return len(x.users)
 }
 
-// Listed implements [Store].
-func (s *MemoryStore) Listed(_ context.Context, f *Family, user string) ([]Listing, error) {
+// Listed implements [session.Store].
+func (s *Store) Listed(_ context.Context, f *session.Family, user string) ([]session.Listing, error) {
 	m := s.roots.of(f)
 	return m.index.list(user, m.clock.instant(time.Now())), nil
 }
 
-// Raise implements [Store]. A login and its listing are one step: it holds the
+// Raise implements [session.Store]. A login and its listing are one step: it holds the
 // lock of its session until both are done, and that of the index while it
 // lists. So either it was listed before and is in the answer, or it is listed
 // after the raise and is a new one, and whoever then ends the sessions of the
 // answer waits for its lock. None can be in progress, so there is no generation
 // to keep.
-func (s *MemoryStore) Raise(ctx context.Context, f *Family, user string) ([]Listing, error) {
+func (s *Store) Raise(ctx context.Context, f *session.Family, user string) ([]session.Listing, error) {
 	return s.Listed(ctx, f, user)
 }
 
-// Unlist implements [Store].
-func (s *MemoryStore) Unlist(_ context.Context, f *Family, user string, ids []string) error {
+// Unlist implements [session.Store].
+func (s *Store) Unlist(_ context.Context, f *session.Family, user string, ids []string) error {
 	for _, id := range ids {
 		s.unlist(f, user, id)
 	}
 	return nil
 }
 
-func (s *MemoryStore) unlist(f *Family, user, id string) {
+func (s *Store) unlist(f *session.Family, user, id string) {
 	v := s.visit(f, id)
 	defer v.leave()
 	if r := v.living(id); r != nil && r.user() == user {

@@ -1,27 +1,29 @@
-package session
+package memstore
 
 import (
 	"hash/maphash"
 	"time"
+
+	"github.com/sessionhub/sessionhub/session"
 )
 
 // visit is one operation at one shard, whose lock it holds.
 type visit struct {
-	store  *MemoryStore
-	root   *memoryRoot
-	family *Family
-	shard  *memoryShard
+	store  *Store
+	root   *root
+	family *session.Family
+	shard  *shard
 	sum    uint64 // of the id
 	time   time.Time
 	now    instant
 
 	changes [2]outcome // spares most saves a slice on the heap
 	wrote   bool
-	expired []State // found so, if anybody wants to know
+	expired []session.State // found so, if anybody wants to know
 }
 
 // visit enters the shard of an id.
-func (s *MemoryStore) visit(f *Family, id string) visit {
+func (s *Store) visit(f *session.Family, id string) visit {
 	m := s.roots.of(f)
 	sum := maphash.String(m.seed, id)
 	v := s.enter(m, f, &m.shards[sum%memoryShards])
@@ -30,7 +32,7 @@ func (s *MemoryStore) visit(f *Family, id string) visit {
 }
 
 // enter takes the lock of a shard. [visit.leave] gives it back.
-func (s *MemoryStore) enter(m *memoryRoot, f *Family, shard *memoryShard) visit {
+func (s *Store) enter(m *root, f *session.Family, shard *shard) visit {
 	shard.mu.Lock()
 	now := time.Now()
 	return visit{store: s, root: m, family: f, shard: shard, time: now, now: m.clock.instant(now)}
@@ -66,16 +68,16 @@ func (v *visit) did(r *record, op string) bool {
 }
 
 // remember notes that an operation on r was carried out. Most sessions are
-// saved less than once in [OpMemory], and need no place but their own for it.
+// saved less than once in [session.OpMemory], and need no place but their own for it.
 func (v *visit) remember(r *record, op string) {
 	if op == "" {
 		return
 	}
 	if v.now < r.done.until {
-		v.shard.ops.add(opSum{v.sum, r.done.op}, r.done.until, v.now, OpMemory)
+		v.shard.ops.add(opSum{v.sum, r.done.op}, r.done.until, v.now, session.OpMemory)
 		r.done.earlier = r.done.until
 	}
-	r.done.op, r.done.until = maphash.String(v.root.seed, op), v.now.add(OpMemory)
+	r.done.op, r.done.until = maphash.String(v.root.seed, op), v.now.add(session.OpMemory)
 }
 
 // nonce returns what is kept of a nonce.
@@ -138,11 +140,11 @@ func (v *visit) written(r *record) {
 }
 
 // renew replaces the hash, if it is still the one that the caller knows.
-func (v *visit) renew(r *record, known, next Hash) {
-	if next == "" || !r.hash().equal(known) {
+func (v *visit) renew(r *record, known, next session.Hash) {
+	if next == "" || !equal(r.hash(), known) {
 		return
 	}
-	r.replace(MatchRenewed, 0)
+	r.replace(session.MatchRenewed, 0)
 	r.renewed = v.now
 	l := r.unpacked()
 	l.hash = next
@@ -152,8 +154,8 @@ func (v *visit) renew(r *record, known, next Hash) {
 
 // elevate replaces the hash by that of a login and begins the lifetimes anew,
 // unless the login keeps them. Listing is the same step.
-func (v *visit) elevate(r *record, e Elevation) {
-	r.replace(MatchElevated, v.now.add(ElevateGrace))
+func (v *visit) elevate(r *record, e session.Elevation) {
+	r.replace(session.MatchElevated, v.now.add(session.ElevateGrace))
 	r.renewed = v.now
 	r.epoch++
 	l := r.unpacked()

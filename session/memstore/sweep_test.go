@@ -1,4 +1,4 @@
-package session_test
+package memstore_test
 
 import (
 	"context"
@@ -13,18 +13,19 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sessionhub/sessionhub/session"
+	"github.com/sessionhub/sessionhub/session/memstore"
 )
 
 // filled returns a memory store with sessions "0", "1" and so on, each of a user
 // of the same name.
-func filled(t *testing.T, f *session.Family, sessions int) *session.MemoryStore {
+func filled(t *testing.T, f *session.Family, sessions int) *memstore.Store {
 	t.Helper()
-	s := new(session.MemoryStore)
+	s := new(memstore.Store)
 	fill(t, s, f, sessions)
 	return s
 }
 
-func fill(t *testing.T, s *session.MemoryStore, f *session.Family, sessions int) {
+func fill(t *testing.T, s *memstore.Store, f *session.Family, sessions int) {
 	t.Helper()
 	for i := range sessions {
 		id := fmt.Sprint(i)
@@ -35,26 +36,26 @@ func fill(t *testing.T, s *session.MemoryStore, f *session.Family, sessions int)
 }
 
 // clearExpired sweeps, and fails when the sessions freed are not so many.
-func clearExpired(t *testing.T, s *session.MemoryStore, want int) {
+func clearExpired(t *testing.T, s *memstore.Store, want int) {
 	t.Helper()
 	if n, err := s.ClearExpired(t.Context()); n != want || err != nil {
 		t.Errorf("ClearExpired = %d, %v, want %d", n, err, want)
 	}
 }
 
-func wantStats(t *testing.T, s *session.MemoryStore, want session.MemoryStats) {
+func wantStats(t *testing.T, s *memstore.Store, want memstore.Stats) {
 	t.Helper()
 	if diff := cmp.Diff(want, s.Stats()); diff != "" {
 		t.Errorf("Stats (-want +got):\n%s", diff)
 	}
 }
 
-func TestMemoryStore_writesFreeWhatExpired(t *testing.T) {
+func TestStore_writesFreeWhatExpired(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const sessions = 1000
-		f := memoryFamily()
+		f := newFamily()
 		s := filled(t, f, sessions)
-		wantStats(t, s, session.MemoryStats{Sessions: sessions, Users: sessions})
+		wantStats(t, s, memstore.Stats{Sessions: sessions, Users: sessions})
 		time.Sleep(30*time.Minute + 15*time.Second)
 		rec, err := s.Create(t.Context(), f, session.Create{ID: "new", Nonce: "n"})
 		if err != nil {
@@ -74,13 +75,13 @@ func TestMemoryStore_writesFreeWhatExpired(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		wantStats(t, s, session.MemoryStats{Sessions: 1, Ops: sessions - 1})
+		wantStats(t, s, memstore.Stats{Sessions: 1, Ops: sessions - 1})
 	})
 }
 
-func TestMemoryStore_forgetsSavesAfterOpMemory(t *testing.T) {
+func TestStore_forgetsSavesAfterOpMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := memoryFamily()
+		f := newFamily()
 		s := filled(t, f, 1)
 		for i := range 10 {
 			save := session.Save{Op: fmt.Sprint(i), Epoch: 1, Deltas: map[string]session.Delta{"main": {Add: map[string]int64{"n": 1}}}}
@@ -95,17 +96,17 @@ func TestMemoryStore_forgetsSavesAfterOpMemory(t *testing.T) {
 		if err != nil || rec.Values["main"]["n"] != "10" {
 			t.Errorf("n = %s, %v, want 10", rec.Values["main"]["n"], err)
 		}
-		wantStats(t, s, session.MemoryStats{Sessions: 1, Users: 1, Ops: 9})
+		wantStats(t, s, memstore.Stats{Sessions: 1, Users: 1, Ops: 9})
 		time.Sleep(2 * session.OpMemory)
 		clearExpired(t, s, 0)
-		wantStats(t, s, session.MemoryStats{Sessions: 1, Users: 1})
+		wantStats(t, s, memstore.Stats{Sessions: 1, Users: 1})
 	})
 }
 
-func TestMemoryStore_ClearExpired(t *testing.T) {
+func TestStore_ClearExpired(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const sessions = 2000
-		f := memoryFamily()
+		f := newFamily()
 		s := filled(t, f, sessions)
 		clearExpired(t, s, 0)
 		time.Sleep(20 * time.Minute)
@@ -122,24 +123,24 @@ func TestMemoryStore_ClearExpired(t *testing.T) {
 		clearExpired(t, s, 0)
 		time.Sleep(time.Nanosecond)
 		clearExpired(t, s, sessions/2)
-		wantStats(t, s, session.MemoryStats{Sessions: sessions/2 + 1, Users: sessions / 2})
+		wantStats(t, s, memstore.Stats{Sessions: sessions/2 + 1, Users: sessions / 2})
 		time.Sleep(13 * 24 * time.Hour)
 		clearExpired(t, s, sessions/2)
-		wantStats(t, s, session.MemoryStats{Sessions: 1})
+		wantStats(t, s, memstore.Stats{Sessions: 1})
 		time.Sleep(24 * time.Hour)
 		clearExpired(t, s, 1)
-		wantStats(t, s, session.MemoryStats{})
+		wantStats(t, s, memstore.Stats{})
 	})
 }
 
 // Deadlines move both ways, and time passes in steps of all sizes.
-func TestMemoryStore_ClearExpiredFreesExactlyWhatExpired(t *testing.T) {
+func TestStore_ClearExpiredFreesExactlyWhatExpired(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		seed := mathrand.Uint64()
 		t.Logf("seed %#x", seed)
 		random := mathrand.New(mathrand.NewPCG(seed, 0))
-		f := memoryFamily()
-		s := new(session.MemoryStore)
+		f := newFamily()
+		s := new(memstore.Store)
 		deadlines := make(map[string]time.Time)
 		for i := range 3000 {
 			idle := time.Duration(1 + random.ExpFloat64()*float64(20*time.Minute))
@@ -192,10 +193,10 @@ func (p *patience) Err() error {
 	return nil
 }
 
-func TestMemoryStore_ClearExpiredLooksAtItsContextBetweenSteps(t *testing.T) {
+func TestStore_ClearExpiredLooksAtItsContextBetweenSteps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const sessions = 64 * 300 // about 300 in each shard: several steps
-		s := filled(t, memoryFamily(), sessions)
+		s := filled(t, newFamily(), sessions)
 		time.Sleep(time.Hour)
 		freed, tries := 0, 0
 		for {

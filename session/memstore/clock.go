@@ -1,8 +1,8 @@
-package session
+package memstore
 
 import "time"
 
-// instant is a moment in nanoseconds on the [clock] of a [MemoryStore]: a third
+// instant is a moment in nanoseconds on the [clock] of a [Store]: a third
 // of a [time.Time], and as immune to changes of the wall clock. 0 is none.
 type instant int64
 

@@ -1,4 +1,4 @@
-package session_test
+package memstore_test
 
 import (
 	"fmt"
@@ -13,12 +13,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sessionhub/sessionhub/session"
+	"github.com/sessionhub/sessionhub/session/memstore"
 )
 
 // listedIDs returns the ids of a user, in order.
-func listedIDs(t *testing.T, s *session.MemoryStore, user string) []string {
+func listedIDs(t *testing.T, s *memstore.Store, user string) []string {
 	t.Helper()
-	list, err := s.Raise(t.Context(), memoryFamily(), user)
+	list, err := s.Raise(t.Context(), newFamily(), user)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,11 +31,11 @@ func listedIDs(t *testing.T, s *session.MemoryStore, user string) []string {
 }
 
 // Whoever ends all sessions of a user ends those whose login had returned.
-func TestMemoryStore_raiseMissesNoLogin(t *testing.T) {
+func TestStore_raiseMissesNoLogin(t *testing.T) {
 	const logins = 2000
 	var (
-		s        session.MemoryStore
-		f        = memoryFamily()
+		s        memstore.Store
+		f        = newFamily()
 		wg       sync.WaitGroup
 		loggedIn atomic.Int64
 		ended    int64 // all below were ended
@@ -67,14 +68,14 @@ func TestMemoryStore_raiseMissesNoLogin(t *testing.T) {
 		}
 	})
 	wg.Wait()
-	wantStats(t, &s, session.MemoryStats{})
+	wantStats(t, &s, memstore.Stats{})
 }
 
 // A login again, and a renewed secret, leave no moment without a listing.
-func TestMemoryStore_loginAgainIsListedAllTheTime(t *testing.T) {
+func TestStore_loginAgainIsListedAllTheTime(t *testing.T) {
 	const logins = 2000
 	var (
-		f    = memoryFamily()
+		f    = newFamily()
 		s    = filled(t, f, 1)
 		wg   sync.WaitGroup
 		done atomic.Bool
@@ -103,9 +104,9 @@ func TestMemoryStore_loginAgainIsListedAllTheTime(t *testing.T) {
 	wg.Wait()
 }
 
-func TestMemoryStore_listsTheOldestFirst(t *testing.T) {
+func TestStore_listsTheOldestFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := memoryFamily()
+		f := newFamily()
 		s := filled(t, f, 0)
 		user := strings.Repeat("ann", 100)
 		want := func(ids ...string) {
@@ -147,6 +148,6 @@ func TestMemoryStore_listsTheOldestFirst(t *testing.T) {
 		time.Sleep(time.Minute)
 		clearExpired(t, s, 1)
 		want()
-		wantStats(t, s, session.MemoryStats{})
+		wantStats(t, s, memstore.Stats{})
 	})
 }

@@ -1,4 +1,4 @@
-package session
+package memstore
 
 import (
 	"encoding/binary"
@@ -6,7 +6,7 @@ import (
 )
 
 // pack is texts in a row, each after its length, in one piece of memory: a
-// [MemoryStore] keeps millions of short ones. What is taken out of it shares
+// [Store] keeps millions of short ones. What is taken out of it shares
 // that memory.
 type pack string
 

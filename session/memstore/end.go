@@ -1,16 +1,18 @@
-package session
+package memstore
 
 import (
 	"context"
 	"strings"
+
+	"github.com/sessionhub/sessionhub/session"
 )
 
-// Delete implements [Store]. Each end is a step of its own; the notices follow
+// Delete implements [session.Store]. Each end is a step of its own; the notices follow
 // when all are done.
-func (s *MemoryStore) Delete(_ context.Context, f *Family, ends ...End) error {
+func (s *Store) Delete(_ context.Context, f *session.Family, ends ...session.End) error {
 	for _, e := range ends {
-		if e.Namespace != "" && !f.has(e.Namespace) {
-			return f.unknown(e.Namespace)
+		if e.Namespace != "" && !has(f, e.Namespace) {
+			return stranger(f, e.Namespace)
 		}
 	}
 	for _, notice := range s.end(f, ends) {
@@ -21,7 +23,7 @@ func (s *MemoryStore) Delete(_ context.Context, f *Family, ends ...End) error {
 
 // end carries ends out and returns the notices to deliver: all but those of
 // sessions that are somebody else's.
-func (s *MemoryStore) end(f *Family, ends []End) []string {
+func (s *Store) end(f *session.Family, ends []session.End) []string {
 	notices := make([]string, 0, len(ends))
 	for _, e := range ends {
 		if s.endOne(f, e) {
@@ -31,7 +33,7 @@ func (s *MemoryStore) end(f *Family, ends []End) []string {
 	return notices
 }
 
-func (s *MemoryStore) endOne(f *Family, e End) (told bool) {
+func (s *Store) endOne(f *session.Family, e session.End) (told bool) {
 	v := s.visit(f, e.ID)
 	defer v.leave()
 	r := v.living(e.ID)
@@ -42,7 +44,7 @@ func (s *MemoryStore) endOne(f *Family, e End) (told bool) {
 	case e.Namespace == "":
 		v.remove(r)
 		if e.Replaced {
-			v.shard.replaced.add(strings.Clone(e.ID), v.now.add(ElevateGrace), v.now, ElevateGrace)
+			v.shard.replaced.add(strings.Clone(e.ID), v.now.add(session.ElevateGrace), v.now, session.ElevateGrace)
 		}
 		v.wrote = true
 	default:
@@ -52,7 +54,7 @@ func (s *MemoryStore) endOne(f *Family, e End) (told bool) {
 	return true
 }
 
-func (s *MemoryStore) deliver(notice string) {
+func (s *Store) deliver(notice string) {
 	if s.Deliver != nil {
 		s.Deliver(notice)
 	}

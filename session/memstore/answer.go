@@ -1,13 +1,17 @@
-package session
+package memstore
 
-import "cmp"
+import (
+	"cmp"
 
-// answer is what a [MemoryStore] made of a record for a caller. Callers share
+	"github.com/sessionhub/sessionhub/session"
+)
+
+// answer is what a [Store] made of a record for a caller. Callers share
 // its maps, which are never changed.
 type answer struct {
-	family *Family
-	spaces map[string]SpaceState        // nil: to be made
-	values map[string]map[string]string // likewise
+	family *session.Family
+	spaces map[string]session.SpaceState // nil: to be made
+	values map[string]map[string]string  // likewise
 }
 
 // forget is called when a namespace changes; a is nil when there is no answer.
@@ -36,7 +40,7 @@ type answers struct {
 
 // of returns the answer of r for a family, which may be empty yet. There are
 // limit answers at most.
-func (x *answers) of(r *record, f *Family, limit int) *answer {
+func (x *answers) of(r *record, f *session.Family, limit int) *answer {
 	if r.answer == nil {
 		x.add(r, limit)
 	}
@@ -73,7 +77,7 @@ func (v *visit) answer(r *record) *answer {
 }
 
 // state returns the state of a record.
-func (v *visit) state(r *record) State {
+func (v *visit) state(r *record) session.State {
 	a := v.answer(r)
 	if a.spaces == nil {
 		a.spaces = v.spaces(r)
@@ -81,9 +85,9 @@ func (v *visit) state(r *record) State {
 	return v.stateOf(r, a.spaces)
 }
 
-func (v *visit) stateOf(r *record, spaces map[string]SpaceState) State {
+func (v *visit) stateOf(r *record, spaces map[string]session.SpaceState) session.State {
 	l := r.unpacked()
-	return State{
+	return session.State{
 		ID:      l.id,
 		Epoch:   r.epoch,
 		User:    l.user,
@@ -105,17 +109,17 @@ func (v *visit) stateOf(r *record, spaces map[string]SpaceState) State {
 }
 
 // spaces returns the state of each namespace of the family.
-func (v *visit) spaces(r *record) map[string]SpaceState {
-	m := make(map[string]SpaceState, len(v.family.Spaces))
+func (v *visit) spaces(r *record) map[string]session.SpaceState {
+	m := make(map[string]session.SpaceState, len(v.family.Spaces))
 	for i, s := range v.family.Spaces {
-		var st SpaceState
+		var st session.SpaceState
 		if i == 0 {
-			st = SpaceState{Generation: r.root.generation, Version: r.root.version}
+			st = session.SpaceState{Generation: r.root.generation, Version: r.root.version}
 			if r.root.begun() {
 				st.Deadline = v.root.clock.time(r.deadline())
 			}
 		} else if c := r.child(s.Name); c != nil {
-			st = SpaceState{Generation: c.generation, Version: c.version}
+			st = session.SpaceState{Generation: c.generation, Version: c.version}
 			if c.begun() {
 				st.Deadline = v.root.clock.time(c.deadline(r))
 			}
@@ -126,7 +130,7 @@ func (v *visit) spaces(r *record) map[string]SpaceState {
 }
 
 // whole returns the record with all values.
-func (v *visit) whole(r *record) Record {
+func (v *visit) whole(r *record) session.Record {
 	a := v.answer(r)
 	if a.values == nil {
 		a.values = make(map[string]map[string]string, len(v.family.Spaces))
@@ -134,17 +138,17 @@ func (v *visit) whole(r *record) Record {
 			a.values[s.Name] = r.space(v.family, s.Name).unpack()
 		}
 	}
-	return Record{State: v.state(r), Match: MatchCurrent, Values: a.values}
+	return session.Record{State: v.state(r), Match: session.MatchCurrent, Values: a.values}
 }
 
 // present returns the record with the values, as they are, of the namespaces
 // that the deltas name.
-func (v *visit) present(r *record, deltas map[string]Delta) Record {
+func (v *visit) present(r *record, deltas map[string]session.Delta) session.Record {
 	values := make(map[string]map[string]string, len(deltas))
 	for name := range deltas {
 		values[name] = r.space(v.family, name).unpack()
 	}
-	return Record{State: v.state(r), Match: MatchCurrent, Values: values}
+	return session.Record{State: v.state(r), Match: session.MatchCurrent, Values: values}
 }
 
 // unpack returns the values, nil when none was ever written.
