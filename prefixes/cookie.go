@@ -31,7 +31,7 @@ func (c Cookie) defaultName() string {
 // defaults are filled in.
 func (c Cookie) check(tell func(format string, args ...any)) {
 	// One attribute at a time, so that each problem is told.
-	if (&http.Cookie{Name: c.Name}).Valid() != nil {
+	if !c.token() {
 		tell(`the name is not a token (RFC 6265, section 4.1.1); use letters, digits, "-" and "_"`)
 	}
 	if len(c.Name) > maxCookieName {
@@ -44,8 +44,7 @@ func (c Cookie) check(tell func(format string, args ...any)) {
 		tell("Domain %.64q; give a host name alone, as in \"example.com\"", c.Domain)
 	}
 
-	host := hasPrefixFold(c.Name, "__Host-")
-	secure := host || hasPrefixFold(c.Name, "__Secure-")
+	host, secure := hasPrefixFold(c.Name, "__Host-"), c.prefixed()
 	if host && c.Domain != "" {
 		tell(`browsers drop a "__Host-" cookie with a Domain (%.64q); remove it, or name the cookie "__Secure-..."`, c.Domain)
 	}
@@ -67,6 +66,18 @@ func (c Cookie) check(tell func(format string, args ...any)) {
 	default:
 		tell("unknown SameSite %d; choose Lax, Strict or None of net/http", c.SameSite)
 	}
+}
+
+// token reports whether the name can be sent.
+func (c Cookie) token() bool { return (&http.Cookie{Name: c.Name}).Valid() == nil }
+
+// named reports whether the name is one that browsers take.
+func (c Cookie) named() bool { return c.token() && len(c.Name) <= maxCookieName }
+
+// prefixed reports whether the name makes browsers hold the cookie to what it
+// says.
+func (c Cookie) prefixed() bool {
+	return hasPrefixFold(c.Name, "__Host-") || hasPrefixFold(c.Name, "__Secure-")
 }
 
 // hasPrefixFold compares as browsers do: they honour "__host-" as well, lest a

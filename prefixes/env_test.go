@@ -112,7 +112,7 @@ func TestFromEnv_readsPrefixedFirst(t *testing.T) {
 func TestFromEnv_keepsRootSettingsFromChildren(t *testing.T) {
 	all := env{
 		"SESSION_REMEMBER_IDLE_TIMEOUT": "1h", "SESSION_REMEMBER_LIFETIME": "1h", "SESSION_RENEW_AFTER": "1h",
-		"SESSION_COOKIE_NAME": "sid", "SESSION_COOKIE_DOMAIN": "a.example", "SESSION_COOKIE_PATH": "/chat",
+		"SESSION_COOKIE_NAME": "__Secure-sid", "SESSION_COOKIE_DOMAIN": "a.example", "SESSION_COOKIE_PATH": "/chat",
 		"SESSION_COOKIE_SECURE": "true", "SESSION_COOKIE_HTTPONLY": "false", "SESSION_COOKIE_SAMESITE": "Strict",
 		"SESSION_COOKIE_PERSISTENT": "true", "SESSION_MAX_PER_USER": "3", "SESSION_AT_MAX": "refuse-newest",
 	}
@@ -186,12 +186,12 @@ func TestFromEnv_joinsProblemsAndTellsEachOnce(t *testing.T) {
 }
 
 func TestFromEnv_oneCookieNameForTwoRootsEndsAsClash(t *testing.T) {
-	ns, err := prefixes.FromEnv(env{"SESSION_COOKIE_NAME": "sid"}.lookup, main, space{Name: "admin", Cookie: cookie{Name: "admin"}})
+	ns, err := prefixes.FromEnv(env{"SESSION_COOKIE_NAME": "__Secure-sid"}.lookup, main, space{Name: "admin", Cookie: cookie{Name: "__Host-admin"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, err = prefixes.NewRegistry(ns...)
-	if want := `"admin": has the cookie name of "main", "sid"; set another Cookie.Name (ADMIN_SESSION_COOKIE_NAME)`; err == nil || !strings.Contains(err.Error(), want) {
+	if want := `"admin": has the cookie name of "main", "__Secure-sid"; set another Cookie.Name (ADMIN_SESSION_COOKIE_NAME)`; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("NewRegistry = %v, want %s", err, want)
 	}
 }

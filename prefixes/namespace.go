@@ -132,7 +132,8 @@ func (p StalePolicy) GoesOn() bool { return p == FailOpen }
 // "__Host-id", Secure, HttpOnly, SameSite=Lax, Path=/, for the browser session.
 type Cookie struct {
 	// Name is the cookie's name. The prefix "__Host-" wants no Domain and the
-	// Path "/", both prefixes want Secure (RFC 6265bis, section 4.1.3).
+	// Path "/", both prefixes want Secure (RFC 6265bis, section 4.1.3). A Secure
+	// session cookie has one of them.
 	//
 	// Defaults to "__Host-id"; to "__Secure-id" with a Domain or a Path other
 	// than "/"; to "id" when Insecure.

@@ -46,7 +46,8 @@ type Registry struct {
 //     says: a name that is not a token or has more than 128 bytes, a Domain
 //     or Path that cannot be sent, a "__Host-" name (in any case of letters)
 //     with a Domain or another Path than "/", a "__Host-" or "__Secure-" name
-//     or SameSite=None without Secure, and a SameSite left to the browser.
+//     or SameSite=None without Secure, a SameSite left to the browser, and a
+//     Secure session cookie with neither prefix.
 func NewRegistry(ns ...Namespace) (*Registry, error) {
 	if len(ns) == 0 {
 		return nil, errors.New(`prefixes: no namespaces; give a root, as in Namespace{Name: "main"}`)

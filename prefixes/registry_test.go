@@ -56,7 +56,7 @@ func TestNewRegistry_refuses(t *testing.T) {
 		{"same name", []space{main, main}, []string{`"main": is there twice`}},
 		{"same prefix in a family", []space{main, {Name: "chat", Parent: "main", Prefix: "main"}},
 			[]string{`"chat": has the prefix of "main", "main", so their keys could not be told apart`}},
-		{"same prefix of two roots", []space{main, {Name: "admin", Prefix: "main", Cookie: cookie{Name: "admin"}}},
+		{"same prefix of two roots", []space{main, {Name: "admin", Prefix: "main", Cookie: cookie{Name: "__Host-admin"}}},
 			[]string{`"admin": has the prefix of "main"`}},
 		{"prefix that is another's name", []space{{Name: "chat", Parent: "main"}, {Name: "main", Prefix: "chat"}},
 			[]string{`"main": has the prefix of "chat", "chat"`}},
@@ -65,8 +65,8 @@ func TestNewRegistry_refuses(t *testing.T) {
 		{"same cookie by default", []space{main, {Name: "admin"}},
 			[]string{`"admin": has the cookie name of "main", "__Host-id"; set another Cookie.Name (ADMIN_SESSION_COOKIE_NAME)`}},
 		{"companion that is a session's cookie",
-			[]space{{Name: "main", Companions: []cookie{{Name: "admin"}, {Name: "__Host-id"}}}, {Name: "admin", Cookie: cookie{Name: "admin"}}},
-			[]string{`companion "admin" is the session cookie of "admin"`, `companion "__Host-id" is the session cookie of "main"`}},
+			[]space{{Name: "main", Companions: []cookie{{Name: "__Host-admin"}, {Name: "__Host-id"}}}, {Name: "admin", Cookie: cookie{Name: "__Host-admin"}}},
+			[]string{`companion "__Host-admin" is the session cookie of "admin"`, `companion "__Host-id" is the session cookie of "main"`}},
 
 		{"unknown parent", []space{main, {Name: "chat", Parent: "mian"}}, []string{`"chat": unknown parent "mian"`}},
 		{"unknown parent, told once", []space{main, {Name: "chat", Parent: "mian"}, {Name: "room", Parent: "chat"}},
@@ -124,6 +124,8 @@ func TestNewRegistry_refuses(t *testing.T) {
 		{"cookie name", withCookie(cookie{Name: "a b"}), []string{`Cookie "a b": the name is not a token`}},
 		{"cookie name with a separator", withCookie(cookie{Name: "a;b"}), []string{`not a token`}},
 		{"cookie name that is not ASCII", withCookie(cookie{Name: "sitzüng"}), []string{`not a token`}},
+		{"Secure cookie without a prefix", withCookie(cookie{Name: "sid"}),
+			[]string{`Cookie "sid": any host of its domain, and any page over plain http, could set it; name it "__Host-sid"`}},
 		{"long cookie name", withCookie(cookie{Name: strings.Repeat("a", 129)}), []string{`the name has 129 bytes; use at most 128`}},
 		{"path that is not absolute", withCookie(cookie{Path: "chat"}), []string{`Path "chat"; begin it with "/"`}},
 		{"path that ends the attribute", withCookie(cookie{Path: "/a; Domain=evil"}), []string{`Path "/a; Domain=evil"`}},
@@ -178,14 +180,15 @@ func TestNewRegistry_accepts(t *testing.T) {
 			[]space{{
 				Name: strings.Repeat("a", 32), IdleTimeout: time.Millisecond, Lifetime: 400 * 24 * time.Hour,
 				RememberIdleTimeout: time.Hour, RememberLifetime: time.Hour,
-				Cookie: cookie{Name: strings.Repeat("a", 128), Path: "/chat", Domain: ".a.example", SameSite: http.SameSiteNoneMode},
+				Cookie: cookie{Name: "__Secure-" + strings.Repeat("a", 119), Path: "/chat", Domain: ".a.example", SameSite: http.SameSiteNoneMode},
 			}}},
 		{"a child that has the timeouts of its root", []space{main, {Name: "chat", Parent: "main", IdleTimeout: 30 * time.Minute, Lifetime: 8 * time.Hour}}},
 		{"a child before its root", []space{{Name: "chat", Parent: "main"}, main}},
 		{"plain http", []space{{Name: "main", Cookie: cookie{Insecure: true}}}},
+		{"plain http under another name", []space{{Name: "main", Cookie: cookie{Name: "sid", Insecure: true}}}},
 		{"one companion of two roots", []space{
 			{Name: "main", Companions: []cookie{{Name: "theme"}}},
-			{Name: "admin", Cookie: cookie{Name: "admin"}, Companions: []cookie{{Name: "theme"}}},
+			{Name: "admin", Cookie: cookie{Name: "__Host-admin"}, Companions: []cookie{{Name: "theme"}}},
 		}},
 		{"a name of the store with another prefix", []space{{Name: "user", Prefix: "u"}}},
 	} {
@@ -232,7 +235,7 @@ func TestNewRegistry_namesCookieByItsAttributes(t *testing.T) {
 		{cookie{Domain: "a.example"}, "__Secure-id"},
 		{cookie{Insecure: true}, "id"},
 		{cookie{Insecure: true, Domain: "a.example"}, "id"},
-		{cookie{Name: "sid"}, "sid"},
+		{cookie{Name: "__Host-sid"}, "__Host-sid"},
 	} {
 		n, _ := newRegistry(t, space{Name: "main", Cookie: c.cookie}).Get("main")
 		if got := n.Cookie.Name; got != c.want {
@@ -257,7 +260,7 @@ func TestRegistry_knowsFamilies(t *testing.T) {
 	r := newRegistry(t,
 		prefixes.Parse("chat/room"),
 		prefixes.Parse("main"),
-		space{Name: "admin", Cookie: cookie{Name: "admin"}},
+		space{Name: "admin", Cookie: cookie{Name: "__Host-admin"}},
 		prefixes.Parse("main/chat"),
 		prefixes.Parse("admin/audit"),
 		prefixes.Parse("main/cart"),

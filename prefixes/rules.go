@@ -79,6 +79,9 @@ func checkRoot(p *problems, n Namespace) {
 	n.Cookie.check(func(format string, args ...any) {
 		p.add(n, "Cookie %.64q: %s", n.Cookie.Name, fmt.Sprintf(format, args...))
 	})
+	if !n.Cookie.Insecure && !n.Cookie.prefixed() && n.Cookie.named() {
+		p.add(n, `Cookie %q: any host of its domain, and any page over plain http, could set it; name it "__Host-%[1]s", or "__Secure-%[1]s" if it has a Domain or Path`, n.Cookie.Name)
+	}
 	for _, c := range n.Companions {
 		if c.Name == "" {
 			p.add(n, "a companion has no Name; give that of the cookie to clear")

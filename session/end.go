@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/sessionhub/sessionhub/internal/notice"
 )
@@ -37,6 +38,56 @@ func (m *Manager) EndUser(ctx context.Context, root, user, except, by string) (R
 		return Result{}, err
 	}
 	return m.endUser(ctx, f, user, except, WhyAdministrator, by)
+}
+
+// EndAll ends all sessions below root ("": the first root), of all users and of
+// nobody, as after a break-in. by names in the [Event]s who does so. A session
+// that begins meanwhile may stay: who needs certainty stops logins first. It looks
+// at every session that there is, a few hundred at a time with two round trips
+// each, and ends with ctx between them; what was ended is counted also with an
+// error. Errors: [ErrUnavailable], those of ctx.
+func (m *Manager) EndAll(ctx context.Context, root, by string) (Result, error) {
+	all := Result{StoreOK: true}
+	f, err := m.family(root)
+	if err != nil {
+		return Result{}, err
+	}
+	err = m.store.All(ctx, &f.Family, func(ids []string) error {
+		for some := range slices.Chunk(ids, 200) {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			r, err := m.endSome(ctx, f, some, by)
+			all.ClosedHere += r.ClosedHere
+			all.NodesAcked, all.NodesExpected = r.NodesAcked, r.NodesExpected
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		all.StoreOK = false
+		return all, fmt.Errorf("end all sessions: %w", err)
+	}
+	return all, nil
+}
+
+// endSome ends those of the ids that live.
+func (m *Manager) endSome(ctx context.Context, f *family, ids []string, by string) (Result, error) {
+	cctx, cancel := m.deadline(ctx)
+	defer cancel()
+	states, err := m.store.Check(cctx, &f.Family, ids)
+	if err != nil {
+		return Result{}, err
+	}
+	var ends []End
+	for _, s := range states {
+		if s != nil {
+			ends = append(ends, End{ID: s.ID, User: s.User})
+		}
+	}
+	return m.end(ctx, f, ends, WhyAdministrator, by)
 }
 
 func (m *Manager) endUser(ctx context.Context, f *family, user, except string, why Why, by string) (Result, error) {

@@ -101,6 +101,13 @@ type Store interface {
 
 	// Unlist removes ids from the user's index.
 	Unlist(ctx context.Context, f *Family, user string, ids []string) error
+
+	// All calls visit with the ids of the family's sessions, some at a time, and
+	// returns its error, if there is one. Some ids may not live any more, or
+	// come twice. A session that begins meanwhile may be missing, none that
+	// lives from before the call until its end is. It takes as long as looking
+	// at every key there is.
+	All(ctx context.Context, f *Family, visit func(ids []string) error) error
 }
 
 // Instant is a [Store] that waits for nothing and looks at no context, so that its

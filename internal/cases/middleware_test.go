@@ -266,8 +266,8 @@ func cookieCases() []behaviour {
 		{"Au10_namespacesThatClashAreAnError", "two that could be taken for one another in a cookie, a key or a setting are refused at the start", func(w *world) {
 			for what, second := range map[string]prefixes.Namespace{
 				"name":     {Name: "main", Prefix: "p", Settings: "P", Cookie: prefixes.Cookie{Name: "p"}},
-				"prefix":   {Name: "staff", Prefix: "main", Cookie: prefixes.Cookie{Name: "staff"}},
-				"settings": {Name: "staff", Settings: "MAIN", Cookie: prefixes.Cookie{Name: "staff"}},
+				"prefix":   {Name: "staff", Prefix: "main", Cookie: prefixes.Cookie{Name: "__Host-staff"}},
+				"settings": {Name: "staff", Settings: "MAIN", Cookie: prefixes.Cookie{Name: "__Host-staff"}},
 				"cookie":   {Name: "staff", Cookie: prefixes.Cookie{Name: "__Host-id"}},
 				"no name":  {Name: "staff"}, // so that its cookie has the same default
 			} {
@@ -275,7 +275,7 @@ func cookieCases() []behaviour {
 					w.Errorf("two with the same %s are taken", what)
 				}
 			}
-			w.use(prefixes.Parse("main"), prefixes.Namespace{Name: "staff", Cookie: prefixes.Cookie{Name: "staff"}})
+			w.use(prefixes.Parse("main"), prefixes.Namespace{Name: "staff", Cookie: prefixes.Cookie{Name: "__Host-staff"}})
 		}},
 	}
 }

@@ -81,9 +81,10 @@ func requirePrefix(w *visWorld) {
 	for _, c := range []prefixes.Cookie{
 		{Name: "__Host-x", Domain: "chat.example"}, {Name: "__Host-x", Path: "/chat"},
 		{Name: "__Host-x", Insecure: true}, {Name: "__secure-x", Insecure: true},
+		{Name: "x"}, {Name: "x", Domain: "chat.example"}, // neither prefix
 	} {
 		if _, err := prefixes.NewRegistry(prefixes.Namespace{Name: "main", Cookie: c}); err == nil {
-			w.Errorf("%+v is accepted, and browsers drop it", c)
+			w.Errorf("%+v is accepted, and browsers drop it, or let anybody set it", c)
 		}
 	}
 }
@@ -114,7 +115,7 @@ func requireSize(w *visWorld) {
 	const days = 24 * time.Hour
 	n := w.node(prefixes.Namespace{
 		Name: "main", Lifetime: 400 * days,
-		Cookie: prefixes.Cookie{Name: strings.Repeat("n", 128), Persistent: true, Domain: strings.Repeat("d.", 100) + "example"},
+		Cookie: prefixes.Cookie{Name: "__Secure-" + strings.Repeat("n", 119), Persistent: true, Domain: strings.Repeat("d.", 100) + "example"},
 	})
 	resp := n.visitor().serve(func(_ http.ResponseWriter, r *http.Request) {
 		if err := visPut(r.Context(), "main", "k", 1); err != nil {
@@ -127,7 +128,7 @@ func requireSize(w *visWorld) {
 	}
 	for _, ns := range []prefixes.Namespace{
 		{Name: "main", Lifetime: 401 * days}, {Name: "main", RememberLifetime: 401 * days},
-		{Name: "main", Cookie: prefixes.Cookie{Name: strings.Repeat("n", 129)}},
+		{Name: "main", Cookie: prefixes.Cookie{Name: "__Host-" + strings.Repeat("n", 122)}},
 	} {
 		if _, err := prefixes.NewRegistry(ns); err == nil {
 			w.Errorf("%+v is accepted", ns)

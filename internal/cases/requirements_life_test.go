@@ -240,6 +240,14 @@ func requireManagement(w *visWorld) {
 	if got := here.user() + bob.user(); got != "" {
 		w.Errorf("after the administrator: %q", got)
 	}
+	here.login("alice")
+	bob.login("bob")
+	if r, err := n.m.EndAll(w.Context(), "", "admin"); err != nil || !r.StoreOK {
+		w.Errorf("EndAll = %+v, %v", r, err)
+	}
+	if got := here.user() + bob.user(); got != "" {
+		w.Errorf("after the end of all: %q", got)
+	}
 }
 
 func requireLimit(w *visWorld) {

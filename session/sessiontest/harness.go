@@ -71,6 +71,7 @@ func TestStore(t *testing.T, open func(t *testing.T) Harness) {
 		{"Delete", deleteRules()},
 		{"Check", checkRules()},
 		{"Index", indexRules()},
+		{"All", allRules()},
 		{"State", stateRules()},
 	} {
 		t.Run(part.name, func(t *testing.T) {
