@@ -97,7 +97,8 @@ const (
 
 	// SaveAlways slides the idle timeout and sends the cookie again with
 	// every request that has a session, as Django's
-	// SESSION_SAVE_EVERY_REQUEST does.
+	// SESSION_SAVE_EVERY_REQUEST does: two round trips for each. A cookie that
+	// was replaced meanwhile is not sent.
 	SaveAlways
 )
 

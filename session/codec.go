@@ -18,7 +18,7 @@ type Codec interface {
 	Encode(place, text string) (stored string, err error)
 
 	// Decode returns the text. What cannot be decoded makes the whole namespace
-	// empty, as [Manager] says.
+	// empty, and the error is logged: it must not quote what it is about.
 	Decode(place, stored string) (text string, err error)
 
 	// Overhead is by how many bytes Encode makes a text longer, at the most.
@@ -66,8 +66,11 @@ func (s *Session) texts() map[string]string {
 		if !number(stored) {
 			text, err = codec.Decode(s.place(key), stored)
 		}
-		if err != nil || !json.Valid([]byte(text)) {
-			s.ruined()
+		if err == nil && !json.Valid([]byte(text)) {
+			err = errNotJSON
+		}
+		if err != nil {
+			s.ruined(err)
 			// Nothing of it can be kept: the next save writes everything anew.
 			s.cleared = true
 			clear(s.plain)

@@ -39,9 +39,37 @@ func (sc *Scope) Commit(ctx context.Context) error {
 	return err
 }
 
+// Close saves what changed so far, and ends the scope: nothing can be changed
+// any more ([ErrCommitted]). It is for those who take the connection away from
+// the response, so that it can set no cookie: before the response has begun it
+// refuses a login and a new secret that wait for it, and the creation of a
+// session, also with [ErrCommitted]. Its other costs and errors are those of
+// [Scope.Commit].
+func (sc *Scope) Close(ctx context.Context) error {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	for _, p := range sc.parts {
+		if (p.login != nil || p.cycle) && !sc.committed {
+			return fmt.Errorf("a login or another secret needs a cookie: %w", ErrCommitted)
+		}
+	}
+	was := sc.committed
+	sc.committed = true
+	if err := sc.saveLocked(ctx, false); err != nil {
+		sc.committed = was
+		return err
+	}
+	sc.closed = true
+	return nil
+}
+
 func (sc *Scope) save(ctx context.Context, intents bool) error {
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
+	return sc.saveLocked(ctx, intents)
+}
+
+func (sc *Scope) saveLocked(ctx context.Context, intents bool) error {
 	if sc.hold == nil && intents && !sc.committed {
 		if err := sc.always(ctx); err != nil {
 			return err
@@ -54,17 +82,44 @@ func (sc *Scope) save(ctx context.Context, intents bool) error {
 		}
 	}
 	for _, p := range sc.parts {
+		p.wrote = false
 		if err := p.commit(ctx, intents); err != nil {
 			sc.m.refused(err)
 			return err
 		}
-		// Only now: after a save that was refused, a login may have given the
-		// browser another cookie.
-		p.send = p.send || p.again && p.match == MatchCurrent
+		if p.again && p.cred.ID != "" && !p.send {
+			if err := p.confirm(ctx); err != nil {
+				return err
+			}
+		}
 		p.again = false
 	}
 	return nil
 }
+
+// confirm slides the session of [prefixes.SaveAlways] and sends its cookie again,
+// if it is still good: since it was loaded a login or a renewal may have given
+// the browser another one, which this response must not take the place of.
+func (p *part) confirm(ctx context.Context) error {
+	if p.wrote { // and so know
+		p.send = p.state.Hash.equal(p.cred.secret.hash())
+		return nil
+	}
+	tctx, cancel := p.sc.m.deadline(ctx)
+	defer cancel()
+	rec, err := p.sc.m.store.Save(tctx, &p.f.Family, p.cred.ID, Save{Epoch: p.state.Epoch, Slide: SlideAlways})
+	switch {
+	case errors.Is(err, ErrEnded), errors.Is(err, ErrRenewed):
+		return nil // and nothing was to be saved
+	case err != nil:
+		return fmt.Errorf("save %s: %w", Short(p.cred.ID), err)
+	}
+	p.send = p.current(&rec)
+	return nil
+}
+
+// current reports whether the visitor's secret is still the session's.
+func (p *part) current(rec *Record) bool { return rec.Hash.equal(p.cred.secret.hash()) }
 
 // always loads, and sends again, the sessions of [prefixes.SaveAlways].
 func (sc *Scope) always(ctx context.Context) error {
@@ -127,7 +182,8 @@ func (p *part) commit(ctx context.Context, intents bool) error {
 
 // newExpiry is the expiry to save, nil for none.
 func (p *part) newExpiry() *Expiry {
-	if p.expiry == nil || p.expiry.equal(p.state.Expiry) {
+	// What a message reads may be old: there the store has to judge.
+	if p.expiry != nil && p.sc.hold == nil && p.expiry.equal(p.state.Expiry) {
 		return nil
 	}
 	return p.expiry
@@ -137,6 +193,9 @@ func (p *part) newExpiry() *Expiry {
 func (p *part) commitSave(ctx context.Context, deltas map[string]Delta, renew bool) error {
 	next := p.cred
 	s := Save{Epoch: p.state.Epoch, Slide: SlideDue, Expiry: p.newExpiry()}
+	if p.f.root.Save == prefixes.SaveAlways {
+		s.Slide = SlideAlways
+	}
 	if renew {
 		next.secret = newSecret()
 		s.Renew.Old, s.Renew.New = p.cred.secret.hash(), next.secret.hash()
@@ -150,9 +209,8 @@ func (p *part) commitSave(ctx context.Context, deltas map[string]Delta, renew bo
 		p.sc.m.tell(ctx, Event{Kind: EventRenewed, Root: p.f.root.Name, ID: p.cred.ID, User: p.state.User})
 	}
 	if s.Expiry != nil {
-		// The cookie may have to last longer, or less long. That of a previous
-		// secret has little time left anyway.
-		p.send = p.send || !p.sc.committed && p.match == MatchCurrent && !p.token
+		// The cookie may have to last longer, or less long.
+		p.send = p.send || !p.sc.committed && !p.token && p.current(&rec)
 	}
 	p.tookExpiry(s.Expiry, &rec)
 	p.took(&rec)
@@ -162,7 +220,9 @@ func (p *part) commitSave(ctx context.Context, deltas map[string]Delta, renew bo
 // tookExpiry notes that an expiry was saved, if one was: connections here may
 // have to close earlier than their hub expects.
 func (p *part) tookExpiry(e *Expiry, rec *Record) {
-	p.expiry = nil
+	if p.login == nil { // which has to set it again
+		p.expiry = nil
+	}
 	if x, ok := p.sc.m.ends.(Expecting); ok && e != nil {
 		x.Expect(p.f.root.Name, p.cred.ID, rec.Left)
 	}
@@ -209,10 +269,24 @@ func (p *part) write(ctx context.Context, s Save, deltas map[string]Delta) (Reco
 // another value than before.
 func (p *part) repeat(ctx context.Context, deltas map[string]Delta,
 	write func(context.Context, string, map[string]Delta) (Record, error)) (Record, error) {
+	op := newOp()
+	if d := p.doubt; d != nil && len(deltas) > 0 {
+		// The same save again happens once, whatever became of it. Another one
+		// could repeat a part of it.
+		if d.edits != p.edits {
+			return Record{}, fmt.Errorf("whether an earlier save took effect is unknown: %w", d.err)
+		}
+		op = d.op
+	}
 	for round := 1; ; round++ {
 		tctx, cancel := p.sc.m.deadline(ctx)
-		rec, err := write(tctx, newOp(), deltas)
+		rec, err := write(tctx, op, deltas)
 		cancel()
+		p.doubt = nil
+		if errors.Is(err, ErrUnavailable) && len(deltas) > 0 {
+			p.doubt = &doubt{op, p.edits, err}
+		}
+		op = newOp()
 		if !errors.Is(err, ErrConflict) || round == maxRounds {
 			return rec, err
 		}
@@ -257,5 +331,6 @@ func (p *part) took(rec *Record) {
 			now.Spaces[name] = was
 		}
 	}
+	p.wrote = true
 	p.state, p.at, p.values = now.State, time.Now(), now.Values
 }

@@ -42,7 +42,7 @@ func (s *Session) add(key string, n int64) error {
 		return s.update(key, s.adder(key, n))
 	case changed || s.cleared:
 		// The sum is this scope's own doing.
-	case s.loaded(key) != nil && (!had || *s.loaded(key) != old):
+	case s.loaded(key) != nil && (!had || !number(*s.loaded(key))):
 		// A store adds to no text that is not a number, but it can replace it.
 		return s.update(key, s.adder(key, n))
 	default:

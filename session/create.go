@@ -37,7 +37,10 @@ func (p *part) create(ctx context.Context, c Create) error {
 	}
 	cred.token = p.token
 	p.cred, p.match = cred, MatchCurrent
-	p.expiry, p.cycle = nil, false // it has a new secret
+	p.cycle = false // it has a new secret
+	if p.login == nil {
+		p.expiry = nil
+	}
 	p.took(&rec)
 	p.send = true
 	return nil

@@ -187,7 +187,7 @@ func (s *Session) loaded(key string) *string {
 
 // drop forgets the changes, and that there were any.
 func (s *Session) drop() {
-	s.changes, s.cleared, s.bad = nil, false, nil
+	s.changes, s.cleared, s.plain, s.bad = nil, false, nil, nil
 	s.accessed, s.modified = false, false
 }
 

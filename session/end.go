@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -97,7 +98,7 @@ func (m *Manager) endUser(ctx context.Context, f *family, user, except string, w
 	if err != nil {
 		return Result{}, fmt.Errorf("end the sessions of a user: %w", err)
 	}
-	states, err := m.owned(lctx, f, user, listed)
+	states, err := m.owned(ctx, f, user, listed)
 	if err != nil {
 		return Result{}, fmt.Errorf("end the sessions of a user: %w", err)
 	}
@@ -114,9 +115,7 @@ func (m *Manager) endUser(ctx context.Context, f *family, user, except string, w
 // and tells, then connections here close, whatever the store said.
 func (m *Manager) end(ctx context.Context, f *family, ends []End, why Why, by string) (Result, error) {
 	r := Result{ClosedHere: m.gate(f, ends)}
-	dctx, cancel := m.deadline(ctx)
-	defer cancel()
-	err := m.store.Delete(dctx, &f.Family, ends...)
+	err := m.delete(ctx, f, ends)
 	r.StoreOK = err == nil
 	r.ClosedHere += m.shut(ends)
 	last := ""
@@ -131,6 +130,17 @@ func (m *Manager) end(ctx context.Context, f *family, ends []End, why Why, by st
 		m.ended(ctx, f, ends, why, by)
 	}
 	return r, nil
+}
+
+// delete deletes some at a time. One that fails does not keep the others.
+func (m *Manager) delete(ctx context.Context, f *family, ends []End) error {
+	var errs []error
+	for some := range slices.Chunk(ends, atOnce) {
+		dctx, cancel := m.deadline(ctx)
+		errs = append(errs, m.store.Delete(dctx, &f.Family, some...))
+		cancel()
+	}
+	return errors.Join(errs...)
 }
 
 // ended counts and tells ends that were carried out.

@@ -517,7 +517,7 @@ func (s *lister) Listed(context.Context, *session.Family, string) ([]session.Lis
 	return all, nil
 }
 
-func (s *lister) Unlist(_ context.Context, _ *session.Family, _ string, ids []string) error {
+func (s *lister) Unlist(_ context.Context, _ *session.Family, _ string, _ time.Duration, ids []string) error {
 	s.ids = slices.DeleteFunc(s.ids, func(id string) bool { return slices.Contains(ids, id) })
 	return nil
 }

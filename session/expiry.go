@@ -40,14 +40,32 @@ func After(d time.Duration) Expiry {
 	if d <= 0 {
 		d = -1
 	}
-	return Expiry{Idle: d, Cookie: PersistAlways}
+	return Expiry{Idle: d, Cookie: PersistAlways}.bounded()
 }
 
 // At ends a session at t, active or not, unless its lifetime ends before. Its
 // cookie outlives the browser.
 func At(t time.Time) Expiry {
 	// The zero time is long ago, and would be none.
-	return Expiry{End: time.UnixMilli(max(1, t.UnixMilli())), Cookie: PersistAlways}
+	if epoch := time.UnixMilli(1); t.Before(epoch) {
+		t = epoch
+	}
+	return Expiry{End: t, Cookie: PersistAlways}.bounded()
+}
+
+// Nothing lives longer than 400 days, and stores need not count further.
+const longest = 401 * 24 * time.Hour
+
+// bounded cuts off what is past any lifetime, and what stores do not keep.
+func (e Expiry) bounded() Expiry {
+	e.Idle = min(e.Idle, longest)
+	if !e.End.IsZero() {
+		if far := time.Now().Add(2 * longest); e.End.After(far) {
+			e.End = far
+		}
+		e.End = time.UnixMilli(e.End.UnixMilli())
+	}
+	return e
 }
 
 // AtBrowserClose lets a session's cookie go with the browser, whatever its
@@ -89,11 +107,15 @@ func (sc *Scope) SetExpiry(ctx context.Context, root string, e Expiry) error {
 	if err != nil {
 		return err
 	}
+	if sc.closed {
+		return fmt.Errorf("set an expiry: %w", ErrCommitted)
+	}
 	if (sc.hold != nil || sc.committed) && !e.equal(p.expires()) {
 		if p.cred.ID == "" || p.keeps(e) != p.keeps(p.expires()) || p.keeps(e) && p.endUnder(e).After(p.endUnder(p.expires())) {
 			return fmt.Errorf("set an expiry: the cookie would have to be sent again: %w", ErrCommitted)
 		}
 	}
+	e = e.bounded()
 	p.expiry = &e
 	return nil
 }

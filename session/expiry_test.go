@@ -85,9 +85,9 @@ func (s *trips) Raise(ctx context.Context, f *session.Family, user string) ([]se
 	return s.Store.Raise(ctx, f, user)
 }
 
-func (s *trips) Unlist(ctx context.Context, f *session.Family, user string, ids []string) error {
+func (s *trips) Unlist(ctx context.Context, f *session.Family, user string, age time.Duration, ids []string) error {
 	s.call("Unlist")
-	return s.Store.Unlist(ctx, f, user, ids)
+	return s.Store.Unlist(ctx, f, user, age, ids)
 }
 
 // respond ends a request as commit does, and returns the header that it wrote.

@@ -96,11 +96,23 @@ func (f Field[T]) Update(s *Session, fn func(old T) (T, error)) error {
 // errors of encoding/json and of T's methods: many of them quote the value.
 func decode[T any](s *Session, verb, key string, raw json.RawMessage) (T, error) {
 	var v T
-	if err := json.Unmarshal(raw, &v); err != nil {
+	err := json.Unmarshal(raw, &v)
+	if err != nil || bytes.TrimLeft(raw, " \t\r\n")[0] == 'n' && !nullable[T]() {
 		var zero T
 		return zero, mismatch[T](s, verb, key, raw)
 	}
 	return v, nil
+}
+
+// nullable reports whether null is a T. For all other types encoding/json takes
+// it for no value at all, and says nothing.
+func nullable[T any]() bool {
+	switch reflect.TypeFor[T]().Kind() {
+	case reflect.Pointer, reflect.Interface, reflect.Map, reflect.Slice:
+		return true
+	}
+	_, decides := any(new(T)).(json.Unmarshaler)
+	return decides
 }
 
 // mismatch is the error for a value that is not a T.

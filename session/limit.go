@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/sessionhub/sessionhub/prefixes"
 )
@@ -14,14 +15,17 @@ import (
 var ErrMaxSessions = errors.New("session: the user has as many sessions as allowed")
 
 // room refuses a login of user for which there is no room, before it is carried
-// out.
-func (m *Manager) room(ctx context.Context, f *family, user string) error {
+// out. It takes the place of old, if that is not nil.
+func (m *Manager) room(ctx context.Context, f *family, user string, old *previously) error {
 	if f.root.MaxSessions == 0 || f.root.AtMax != prefixes.RefuseNewest {
 		return nil
 	}
 	all, err := m.ofUser(ctx, f, user)
 	if err != nil {
 		return fmt.Errorf("count sessions: %w", err)
+	}
+	if old != nil {
+		all = slices.DeleteFunc(all, func(s State) bool { return s.ID == old.cred.ID })
 	}
 	if len(all) >= f.root.MaxSessions {
 		return ErrMaxSessions

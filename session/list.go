@@ -153,9 +153,9 @@ func info(f *family, s *State) Info {
 // ofUser returns the states of a user's living sessions, the oldest login
 // first.
 func (m *Manager) ofUser(ctx context.Context, f *family, user string) ([]State, error) {
-	ctx, cancel := m.deadline(ctx)
+	lctx, cancel := m.deadline(ctx)
 	defer cancel()
-	listed, err := m.store.Listed(ctx, &f.Family, user)
+	listed, err := m.store.Listed(lctx, &f.Family, user)
 	if err != nil {
 		return nil, fmt.Errorf("list sessions: %w", err)
 	}
@@ -168,14 +168,29 @@ func (m *Manager) ofUser(ctx context.Context, f *family, user string) ([]State, 
 
 // owned returns the states of those listed ids that live and are the user's.
 func (m *Manager) owned(ctx context.Context, f *family, user string, listed []Listing) ([]State, error) {
-	if len(listed) == 0 {
-		return nil, nil
+	var owned []State
+	for some := range slices.Chunk(listed, atOnce) {
+		states, err := m.ownedOf(ctx, f, user, some)
+		if err != nil {
+			return nil, err
+		}
+		owned = append(owned, states...)
 	}
+	return owned, nil
+}
+
+// atOnce is how many sessions an operation of the store is asked about: as many
+// as it has done with well within its deadline.
+const atOnce = 500
+
+func (m *Manager) ownedOf(ctx context.Context, f *family, user string, listed []Listing) ([]State, error) {
+	cctx, cancel := m.deadline(ctx)
+	defer cancel()
 	ids := make([]string, len(listed))
 	for i, l := range listed {
 		ids[i] = l.ID
 	}
-	states, err := m.store.Check(ctx, &f.Family, ids)
+	states, err := m.store.Check(cctx, &f.Family, ids)
 	if err != nil {
 		return nil, fmt.Errorf("check sessions: %w", err)
 	}
@@ -187,7 +202,7 @@ func (m *Manager) owned(ctx context.Context, f *family, user string, listed []Li
 		switch {
 		case s != nil && s.User == user:
 			owned = append(owned, *s)
-		case listed[i].Age > time.Minute:
+		case listed[i].Age > unlistAge:
 			vain = append(vain, ids[i])
 			if s == nil && !m.tells {
 				// An end takes its id out of the list: this one ended by time.
@@ -196,9 +211,12 @@ func (m *Manager) owned(ctx context.Context, f *family, user string, listed []Li
 		}
 	}
 	if len(vain) > 0 {
-		if err := m.store.Unlist(ctx, &f.Family, user, vain); err != nil {
+		if err := m.store.Unlist(cctx, &f.Family, user, unlistAge, vain); err != nil {
 			m.log.Warn("tidy the list of a user's sessions", "error", err)
 		}
 	}
 	return owned, nil
 }
+
+// unlistAge is longer than a login takes from its listing to its end.
+const unlistAge = time.Minute

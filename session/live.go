@@ -117,7 +117,7 @@ func (l *live) compare(s *State) {
 	if snap == nil {
 		return
 	}
-	if s.Epoch != snap.Epoch {
+	if s.Epoch != snap.Epoch || !s.Expiry.equal(snap.Expiry) {
 		l.stale.Store(true)
 	}
 	for name, now := range s.Spaces {

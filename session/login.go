@@ -150,7 +150,7 @@ func (p *part) commitLogin(ctx context.Context, deltas map[string]Delta) error {
 	id := p.cred.ID
 	again := p.state.User == l.user // it is no session more
 	if !again {
-		if err := m.room(ctx, p.f, l.user); err != nil {
+		if err := m.room(ctx, p.f, l.user, p.previous); err != nil {
 			return fmt.Errorf("log in: %w", err)
 		}
 	}
@@ -175,7 +175,7 @@ func (p *part) commitLogin(ctx context.Context, deltas map[string]Delta) error {
 	if err != nil {
 		return fmt.Errorf("log in: %w", err)
 	}
-	p.send, p.end, p.login, p.cycle = true, false, nil, false
+	p.send, p.end, p.login, p.cycle, p.expiry = true, false, nil, false, nil
 	m.stats.logins.Add(1)
 	m.tell(ctx, Event{
 		Kind: EventElevated, Root: p.f.root.Name, ID: p.cred.ID, User: l.user,
@@ -241,9 +241,6 @@ func (p *part) elevate(ctx context.Context, deltas map[string]Delta, order Eleva
 	m.ends.Gate(order.Notice)
 	m.ends.Close(order.Notice)
 	p.cred, p.match = next, MatchCurrent
-	if !order.Keep {
-		p.expiry = nil
-	}
 	p.took(&rec)
 	return nil
 }

@@ -23,7 +23,12 @@ const (
 const (
 	namespaceTarget = "namespace:"
 	oneTarget       = "one:"
+	belowTarget     = "@" // in no name and no id
 )
+
+// Below targets the same below another root than the first one, or than the
+// connection's.
+func (t Target) Below(root string) Target { return Target(root) + belowTarget + t }
 
 // One targets one session of this session's user, by its id, as a list of
 // devices offers it.
@@ -66,7 +71,8 @@ func Logout(ctx context.Context, t Target) (Result, error) {
 
 // Logout ends sessions at once, not with the response: their connections stop
 // here, the store deletes them and tells the other nodes. No later save brings
-// them back. It acts on the first root, or on the connection's. The cookie is
+// them back. It acts on the first root, or on the connection's, unless the target
+// says otherwise ([Target.Below]; a root as a [Namespace] is itself). The cookie is
 // cleared when this session ends. Without a session it does nothing and
 // returns zeros.
 //
@@ -81,11 +87,19 @@ func Logout(ctx context.Context, t Target) (Result, error) {
 func (sc *Scope) Logout(ctx context.Context, t Target) (Result, error) {
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
-	p, err := sc.named("")
-	if err != nil {
-		return Result{}, err
+	root, target, below := strings.Cut(string(t), belowTarget)
+	if !below {
+		root, target = "", string(t)
 	}
-	name, one := strings.CutPrefix(string(t), namespaceTarget)
+	t = Target(target)
+	name, one := strings.CutPrefix(target, namespaceTarget)
+	if f := sc.m.spaces[name]; one && root == "" && f != nil && f.root.Name == name && sc.hold == nil {
+		root = name
+	}
+	p, err := sc.named(root)
+	if err != nil {
+		return Result{}, fmt.Errorf("%w: %w", ErrTarget, err)
+	}
 	switch {
 	case one && name == p.f.root.Name:
 		t, one = This, false

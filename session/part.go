@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"github.com/sessionhub/sessionhub/prefixes"
 )
 
 // part is one family within a scope.
@@ -28,11 +26,21 @@ type part struct {
 	login    *login      // what the commit has to carry out
 	cycle    bool        // likewise
 	expiry   *Expiry     // likewise
+	edits    int         // counts the changes of its sessions
+	doubt    *doubt      // the last save may have been carried out, or not
 	previous *previously // the session that a login as somebody else ends
 	late     bool        // the cookie's secret was replaced by a login a moment ago
+	wrote    bool        // state came with this commit
 	send     bool        // the credential's cookie goes out
 	again    bool        // it does if the commit succeeds
 	end      bool        // the cookie and its companions are cleared
+}
+
+// doubt is a save whose reply was lost: it may have been carried out, or may be yet.
+type doubt struct {
+	op    string
+	edits int // what it was to save
+	err   error
 }
 
 // previously is a session that a login takes the place of.
@@ -59,13 +67,9 @@ func (p *part) load(ctx context.Context) error {
 		p.loaded = true
 		return nil
 	}
-	slide := SlideDue
-	if p.f.root.Save == prefixes.SaveAlways {
-		slide = SlideAlways
-	}
 	tctx, cancel := m.deadline(ctx)
 	defer cancel()
-	rec, err := m.store.Load(tctx, &p.f.Family, p.cred.ID, Load{Hash: p.cred.secret.hash(), Slide: slide})
+	rec, err := m.store.Load(tctx, &p.f.Family, p.cred.ID, Load{Hash: p.cred.secret.hash(), Slide: SlideDue})
 	switch {
 	case errors.Is(err, ErrNotFound):
 		m.unknown(ctx, p.cred)

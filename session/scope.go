@@ -22,6 +22,7 @@ type Scope struct {
 	room      [1]*part                // for the first of them
 	waiting   []func(context.Context) // of OnSaved
 	committed bool
+	closed    bool // by Close
 	dropped   bool // by Discard
 }
 
@@ -203,6 +204,38 @@ func (sc *Scope) part(f *family) (*part, error) {
 	return p, nil
 }
 
+// Credential carries out what the scope intends below root ("": the first root),
+// as [Scope.Commit] does, and returns the credential that the visitor then has,
+// for a connection that this request opens: false when the scope was not asked
+// for that root, or there is no session. It costs nothing then. Errors: those of
+// Commit.
+func (sc *Scope) Credential(ctx context.Context, root string) (Credential, bool, error) {
+	sc.mu.Lock()
+	f, err := sc.m.family(root)
+	if err != nil {
+		sc.mu.Unlock()
+		return Credential{}, false, err
+	}
+	var p *part
+	for _, q := range sc.parts {
+		if q.f == f && q.loaded && sc.hold == nil {
+			p = q
+		}
+	}
+	sc.mu.Unlock()
+	if p == nil {
+		return Credential{}, false, nil
+	}
+	if err := sc.Commit(ctx); err != nil {
+		return Credential{}, false, err
+	}
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	c := p.cred
+	c.fresh = false // its cookie goes with the response of the scope
+	return c, c.ID != "", nil
+}
+
 // WriteHeader writes what the scope has to say into the header of a response:
 // Set-Cookie for a session that is new, was logged in or renewed, or ended;
 // Vary and Cache-Control when the response may depend on the session. For those
@@ -219,7 +252,7 @@ func (sc *Scope) WriteHeader(h http.Header) {
 		case p.send:
 			hand(h, p.f, p.cred, &p.state)
 			p.send = false
-		case p.end && p.cookie != cookieAbsent && !p.token, p.vain() && !sc.dropped:
+		case (p.end && p.cookie != cookieAbsent && !p.token || p.vain() && !sc.dropped) && !hasCookie(h, p.f.cookie.Name):
 			clearCookie(h, p.f.cookie)
 		default:
 			sent = false

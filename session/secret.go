@@ -3,6 +3,7 @@ package session
 import (
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/base64"
 	"fmt"
 	"log/slog"
@@ -34,6 +35,11 @@ func (s secret) hash() Hash {
 	var out [secretChars]byte
 	encoding.Encode(out[:], sum[:])
 	return Hash(out[:])
+}
+
+// equal compares in constant time.
+func (h Hash) equal(other Hash) bool {
+	return subtle.ConstantTimeCompare([]byte(h), []byte(other)) == 1
 }
 
 // Credential is what a visitor showed, or was given: an id and a secret. It

@@ -211,6 +211,7 @@ func (s *Session) Clear() error {
 		return err
 	}
 	s.accessed, s.modified, s.cleared = true, true, true
+	s.p.edits++
 	s.changes = nil
 	return nil
 }
@@ -237,6 +238,9 @@ func (s *Session) writable() error {
 	if s.over {
 		return fmt.Errorf("%q: %w", s.name, ErrNamespaceEnded)
 	}
+	if s.p.sc.closed {
+		return fmt.Errorf("%q: the connection was taken over: %w", s.name, ErrCommitted)
+	}
 	if s.p.cred.ID == "" && s.p.login == nil && s.p.sc.committed {
 		return fmt.Errorf("%q: a new session needs a cookie: %w", s.name, ErrCommitted)
 	}
@@ -250,4 +254,5 @@ func (s *Session) change(key string, c edit) {
 	}
 	s.changes[key] = c
 	s.modified = true
+	s.p.edits++
 }

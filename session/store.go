@@ -99,8 +99,9 @@ type Store interface {
 	// survives, and then returns Listed. One round trip.
 	Raise(ctx context.Context, f *Family, user string) ([]Listing, error)
 
-	// Unlist removes ids from the user's index.
-	Unlist(ctx context.Context, f *Family, user string, ids []string) error
+	// Unlist removes ids from the user's index that have been listed for that
+	// long or longer. One that a login has listed again since it was read stays.
+	Unlist(ctx context.Context, f *Family, user string, age time.Duration, ids []string) error
 
 	// All calls visit with the ids of the family's sessions, some at a time, and
 	// returns its error, if there is one. Some ids may not live any more, or

@@ -123,7 +123,7 @@ func TestSession_garbageCountsAsAbsentAndStays(t *testing.T) {
 		}
 	}
 	lines := strings.Split(strings.TrimSpace(b.logged.String()), "\n")
-	want := `level=WARN msg="session data corrupted" security=true id=` + session.Short(b.id()) + " namespace=main"
+	want := `level=WARN msg="session data corrupted" security=true id=` + session.Short(b.id()) + " namespace=main reason=\"no JSON\""
 	if len(lines) != 1 || !strings.HasSuffix(lines[0], want) {
 		t.Errorf("logged %q, want one line %s", lines, want)
 	}

@@ -3,6 +3,7 @@ package session
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"iter"
 	"slices"
 )
@@ -139,14 +140,16 @@ func (s *Session) valid(raw string) bool {
 	if json.Valid([]byte(raw)) {
 		return true
 	}
-	s.ruined()
+	s.ruined(errNotJSON)
 	return false
 }
 
+var errNotJSON = errors.New("no JSON")
+
 // ruined logs, once, that something that was loaded cannot be decoded.
-func (s *Session) ruined() {
+func (s *Session) ruined(why error) {
 	if !s.corrupt {
 		s.corrupt = true
-		s.p.sc.m.undecodable(s.p.cred.ID, s.name)
+		s.p.sc.m.undecodable(s.p.cred.ID, s.name, why)
 	}
 }

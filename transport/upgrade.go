@@ -47,7 +47,7 @@ func (e *Endpoint) upgrade(w http.ResponseWriter, r *http.Request, peer *Peer) (
 
 // admit finds the session of a request, and takes the socket in with it.
 func (e *Endpoint) admit(w http.ResponseWriter, r *http.Request, peer *Peer) (*socket, error) {
-	cred, shown, err := e.m.Identify(r, e.root, e.o.Tokens)
+	cred, shown, err := e.identify(r)
 	if err != nil {
 		return nil, err
 	}
@@ -69,6 +69,17 @@ func (e *Endpoint) admit(w http.ResponseWriter, r *http.Request, peer *Peer) (*s
 		return e.enter(w, r, peer, cred)
 	}
 	return nil, hub.SessionEnded
+}
+
+// identify finds whose request it is. Where the middleware of sessions stands in
+// front and a handler has used it, what that did counts, such as a login.
+func (e *Endpoint) identify(r *http.Request) (session.Credential, bool, error) {
+	if sc := session.FromContext(r.Context()); sc != nil {
+		if cred, ok, err := sc.Credential(r.Context(), e.root); ok || err != nil {
+			return cred, ok, err
+		}
+	}
+	return e.m.Identify(r, e.root, e.o.Tokens)
 }
 
 // enter takes a socket in, with the session of cred if that has an id. The

@@ -122,18 +122,16 @@ func (w *writer) flush() error {
 	return http.NewResponseController(w.base).Flush()
 }
 
-// hijack saves first when no header went out, as for a handler that writes its
-// 101 by hand: from now on anything may leave. A login is dropped, because
-// nobody would send its cookie.
+// hijack saves first, as for a handler that writes its 101 by hand: from now on
+// anything may leave. Nobody would send a cookie any more, so what needs one
+// refuses it, and nothing can be changed after it.
 func (w *writer) hijack() (net.Conn, *bufio.ReadWriter, error) {
 	ctx := w.r.Context()
 	if w.err != nil {
 		return nil, nil, w.err
 	}
-	if !w.begun {
-		if err := w.scope.Save(ctx); err != nil {
-			return nil, nil, notSaved(err)
-		}
+	if err := w.scope.Close(ctx); err != nil {
+		return nil, nil, notSaved(err)
 	}
 	conn, rw, err := http.NewResponseController(w.base).Hijack()
 	if err != nil {
@@ -166,8 +164,10 @@ func (w *writer) begin(code int) error {
 		w.replace(err)
 		return w.err
 	}
+	// Also when a function of OnSaved panics: a login took place, and its cookie
+	// goes with whatever answer there will be.
+	defer w.scope.WriteHeader(h)
 	w.scope.Saved(ctx)
-	w.scope.WriteHeader(h)
 	return nil
 }
 

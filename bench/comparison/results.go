@@ -83,8 +83,12 @@ func readResults(from io.Reader) (*results, error) {
 		return nil, fmt.Errorf("%d rows say what ran, where and when, instead of 1", len(runs))
 	}
 	r.run = runs[0]
-	if len(r.sessions) == 0 {
-		return nil, errors.New("no row of sessions")
+	for name, rows := range map[string]int{
+		"sessions": len(r.sessions), "saves": len(r.saves), "memory": len(r.memory), "sweep": len(r.sweeps),
+	} {
+		if rows == 0 {
+			return nil, fmt.Errorf("no row of %s", name)
+		}
 	}
 	return &r, nil
 }

@@ -138,17 +138,18 @@ func (s *Store) Raise(ctx context.Context, f *session.Family, user string) ([]se
 }
 
 // Unlist implements [session.Store].
-func (s *Store) Unlist(_ context.Context, f *session.Family, user string, ids []string) error {
+func (s *Store) Unlist(_ context.Context, f *session.Family, user string, age time.Duration, ids []string) error {
 	for _, id := range ids {
-		s.unlist(f, user, id)
+		s.unlist(f, user, age, id)
 	}
 	return nil
 }
 
-func (s *Store) unlist(f *session.Family, user, id string) {
+func (s *Store) unlist(f *session.Family, user string, age time.Duration, id string) {
 	v := s.visit(f, id)
 	defer v.leave()
-	if r := v.living(id); r != nil && r.user() == user {
+	// A listing changes only with its shard held, as it is here.
+	if r := v.living(id); r != nil && r.user() == user && v.now.sub(r.listing.at) >= age {
 		v.root.index.remove(r)
 	}
 }

@@ -131,10 +131,10 @@ func TestStore_listsTheOldestFirst(t *testing.T) {
 			t.Fatal(err)
 		}
 		want("b", "c", "d", "e", "a")
-		if err := s.Unlist(t.Context(), f, user, []string{"c", "nobody"}); err != nil {
+		if err := s.Unlist(t.Context(), f, user, 0, []string{"c", "nobody"}); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Unlist(t.Context(), f, "bob", []string{"d"}); err != nil {
+		if err := s.Unlist(t.Context(), f, "bob", 0, []string{"d"}); err != nil {
 			t.Fatal(err)
 		}
 		want("b", "d", "e", "a")

@@ -261,7 +261,7 @@ func everyOperation(ctx context.Context, s *redisstore.Store) map[string]error {
 	_, errs["Check"] = s.Check(ctx, family, []string{"id"})
 	_, errs["Listed"] = s.Listed(ctx, family, "u")
 	_, errs["Raise"] = s.Raise(ctx, family, "u")
-	errs["Unlist"] = s.Unlist(ctx, family, "u", []string{"id"})
+	errs["Unlist"] = s.Unlist(ctx, family, "u", 0, []string{"id"})
 	errs["Delete"] = s.Delete(ctx, family, session.End{ID: "id"})
 	errs["Delete of a user's"] = s.Delete(ctx, family, session.End{ID: "id", User: "u"})
 	return errs

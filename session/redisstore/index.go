@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"time"
 
 	"github.com/sessionhub/sessionhub/session"
 )
@@ -34,16 +35,15 @@ func (s *Store) listing(ctx context.Context, doing string, c call) ([]session.Li
 }
 
 // Unlist implements [session.Store]. One round trip.
-func (s *Store) Unlist(ctx context.Context, f *session.Family, user string, ids []string) error {
+func (s *Store) Unlist(ctx context.Context, f *session.Family, user string, age time.Duration, ids []string) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	members := make([]any, len(ids))
-	for i, id := range ids {
-		members[i] = id
+	a := make(args, 0, 1+len(ids))
+	a = append(a, age.Milliseconds())
+	for _, id := range ids {
+		a = append(a, id)
 	}
-	if err := s.client.ZRem(ctx, s.indexKeys(f, user)[0], members...).Err(); err != nil {
-		return unavailable("unlist", err)
-	}
-	return nil
+	_, err := s.run(ctx, "unlist", call{s.unlistScript, s.indexKeys(f, user), a})
+	return err
 }

@@ -158,7 +158,7 @@ func (s *Store) probeOperations(ctx context.Context) error {
 	} else if len(list) > 0 {
 		return errors.New("the probe's session is still listed")
 	}
-	if err = p.Unlist(ctx, f, user, []string{id}); err != nil {
+	if err = p.Unlist(ctx, f, user, 0, []string{id}); err != nil {
 		return err
 	}
 	// The index of a user who never was would stay for a day.

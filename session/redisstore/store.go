@@ -15,13 +15,13 @@ import (
 // goroutine. Goroutines of its own send the saves that go together, and end with
 // their trip.
 type Store struct {
-	client                                  redis.UniversalClient
-	cluster                                 bool
-	options                                 Options
-	channel                                 string        // of notices
-	libraries                               *libraries    // on families
-	enlistScript, raiseScript, listedScript *redis.Script // on one user's index
-	group                                   *group        // of saves
+	client                                                redis.UniversalClient
+	cluster                                               bool
+	options                                               Options
+	channel                                               string        // of notices
+	libraries                                             *libraries    // on families
+	enlistScript, raiseScript, listedScript, unlistScript *redis.Script // on one user's index
+	group                                                 *group        // of saves
 }
 
 var _ session.Store = (*Store)(nil)
@@ -94,6 +94,7 @@ func New(c redis.UniversalClient, o Options) (*Store, error) {
 		enlistScript: script("enlist", source("index")),
 		raiseScript:  script("raise", source("index")),
 		listedScript: script("listed", source("index")),
+		unlistScript: script("unlist", source("index")),
 	}
 	s.group = &group{send: s.evaluate, alone: o.NoGroupCommit || s.cluster}
 	return s, nil

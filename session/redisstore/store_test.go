@@ -52,8 +52,8 @@ func TestStore_roundTrips(t *testing.T) {
 		{"Check of none", 0, func() error { _, err := s.Check(ctx, family, nil); return err }},
 		{"Listed", 1, func() error { _, err := s.Listed(ctx, family, "alice"); return err }},
 		{"Raise", 1, func() error { _, err := s.Raise(ctx, family, "alice"); return err }},
-		{"Unlist", 1, func() error { return s.Unlist(ctx, family, "alice", []string{rec.ID}) }},
-		{"Unlist of none", 0, func() error { return s.Unlist(ctx, family, "alice", nil) }},
+		{"Unlist", 1, func() error { return s.Unlist(ctx, family, "alice", 0, []string{rec.ID}) }},
+		{"Unlist of none", 0, func() error { return s.Unlist(ctx, family, "alice", 0, nil) }},
 		{"Delete of a namespace", 1, func() error {
 			return s.Delete(ctx, family, session.End{ID: mine.ID, Namespace: "chat", User: "alice"})
 		}},

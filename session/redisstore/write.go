@@ -16,8 +16,13 @@ func (s *Store) Create(ctx context.Context, f *session.Family, c session.Create)
 	if err != nil {
 		return session.Record{}, err
 	}
-	return s.listedRun(ctx, "create", f, c.ID, c.User, c.Terms, c.Ends,
+	rec, err := s.listedRun(ctx, "create", f, c.ID, c.User, c.Terms, c.Ends,
 		call{s.libraries.of(f).create, s.keys(f, c.ID), a})
+	if c.User != "" && (errors.Is(err, session.ErrLimit) || errors.Is(err, session.ErrType) || errors.Is(err, session.ErrConflict)) {
+		// It was listed, and there is none. The id is nobody else's.
+		err = errors.Join(err, s.Unlist(ctx, f, c.User, 0, []string{c.ID}))
+	}
+	return rec, err
 }
 
 // Load implements [session.Store]. One round trip.

@@ -1,6 +1,9 @@
 // Package seal encrypts and compresses the values of sessions on their way to
 // a store, so that a copy of the store's memory, its disk or a backup does not
-// show them, and nobody who can only write to the store makes one up.
+// show them, and nobody who can only write to the store makes one up. Numbers of
+// a counter are the exception: the store adds to them, so they stand there in the
+// clear, and package session takes any whole number in the clear for one. What
+// decides about rights does not belong into a number alone.
 //
 // # What is sealed
 //
@@ -23,7 +26,10 @@
 // with the first key, and take it away again after the same time. As long as it
 // is set, who can write to the store can put plain values in.
 //
-// A lost key is a lost session: its values answer [ErrUndecodable].
+// The order matters: a value that a node cannot decode answers [ErrUndecodable],
+// and package session then takes its whole namespace for empty, and replaces it
+// with the next change. So a lost key, or one that a node does not have yet, is
+// lost values.
 //
 // # Compression
 //

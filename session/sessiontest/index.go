@@ -3,6 +3,7 @@ package sessiontest
 import (
 	"errors"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -85,11 +86,35 @@ func indexRules() []rule {
 		{"Unlist", "ids that are unlisted are not listed, the others are", func(v *visitor) {
 			v.begin(session.Create{User: v.user})
 			w := v.stranger().begin(session.Create{User: v.user})
-			if err := v.Store.Unlist(v.Context(), v.family, v.user, []string{v.id, newID()}); err != nil {
+			if err := v.Store.Unlist(v.Context(), v.family, v.user, 0, []string{v.id, newID()}); err != nil {
 				v.Fatalf("Unlist = %v", err)
 			}
 			if got := v.listed(); !slices.Equal(got, []string{w.id}) {
 				v.Errorf("Listed = %q, want %q", got, w.id)
+			}
+		}},
+		{"RefusedCreate", "a create that is refused leaves no listing", func(v *visitor) {
+			many := session.Delta{Set: map[string]string{}}
+			for i := range session.MaxValues + 1 {
+				many.Set[strconv.Itoa(i)] = `1`
+			}
+			if _, err := v.create(session.Create{User: v.user, Deltas: deltas("main", many)}); !errors.Is(err, session.ErrLimit) {
+				v.Fatalf("Create = %v, want ErrLimit", err)
+			}
+			if got := v.listed(); len(got) != 0 {
+				v.Errorf("Listed = %q", got)
+			}
+		}},
+		{"UnlistLeavesWhatIsListedAgain", "an id that was listed again a moment ago is not taken for the one that was read before", func(v *visitor) {
+			v.begin(session.Create{User: v.user})
+			w := v.stranger().begin(session.Create{User: v.user})
+			v.Advance(5 * time.Minute)
+			v.mustLogin(v.elevation())
+			if err := v.Store.Unlist(v.Context(), v.family, v.user, time.Minute, []string{v.id, w.id}); err != nil {
+				v.Fatalf("Unlist = %v", err)
+			}
+			if got := v.listed(); !slices.Equal(got, []string{v.id}) {
+				v.Errorf("Listed = %q, want %q", got, v.id)
 			}
 		}},
 		{"RaiseRacesCreate", "no create in progress survives the end of all of a user's sessions unlisted", func(v *visitor) {
