@@ -287,6 +287,10 @@ func (p *part) repeat(ctx context.Context, deltas map[string]Delta,
 			p.doubt = &doubt{op, p.edits, err}
 		}
 		op = newOp()
+		if errors.Is(err, ErrCorrupt) {
+			p.sc.m.undecodable(p.cred.ID, p.f.root.Name, err)
+			err = ErrEnded
+		}
 		if !errors.Is(err, ErrConflict) || round == maxRounds {
 			return rec, err
 		}

@@ -105,6 +105,10 @@ func (m *Manager) hold(ctx context.Context, f *family, l *live, c Credential) (*
 		return m.store.Load(ctx, &f.Family, c.ID, o)
 	}
 	rec, err := load(Load{Hash: c.secret.hash(), Slide: SlideDue})
+	if errors.Is(err, ErrCorrupt) {
+		m.undecodable(c.ID, c.Root, err)
+		err = ErrNotFound
+	}
 	if errors.Is(err, ErrNotFound) {
 		m.unknown(ctx, c)
 	}
@@ -203,7 +207,7 @@ func (h *Hold) read(ctx context.Context, o HoldOptions) (*Record, time.Time, err
 		rec, err := h.m.store.Load(ctx, &h.f.Family, h.cred.ID, Load{Slide: slide})
 		if err != nil {
 			h.l.stale.Store(true)
-			if errors.Is(err, ErrNotFound) {
+			if errors.Is(err, ErrNotFound) || errors.Is(err, ErrCorrupt) {
 				err = ErrEnded
 			}
 			return nil, time.Time{}, fmt.Errorf("load %s: %w", Short(h.cred.ID), err)

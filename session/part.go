@@ -70,6 +70,10 @@ func (p *part) load(ctx context.Context) error {
 	tctx, cancel := m.deadline(ctx)
 	defer cancel()
 	rec, err := m.store.Load(tctx, &p.f.Family, p.cred.ID, Load{Hash: p.cred.secret.hash(), Slide: SlideDue})
+	if errors.Is(err, ErrCorrupt) {
+		m.undecodable(p.cred.ID, p.f.root.Name, err)
+		err = ErrNotFound
+	}
 	switch {
 	case errors.Is(err, ErrNotFound):
 		m.unknown(ctx, p.cred)

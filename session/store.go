@@ -36,6 +36,9 @@ const (
 // deadline has passed as ended (its generation counts as one higher, its
 // values as deleted).
 //
+// What another program left in the place of a record is [ErrCorrupt] to those who
+// load or change it, and does not live for Check.
+//
 // A method that cannot reach its storage returns an error that wraps
 // [ErrUnavailable]; whether the operation took effect is then unknown.
 //
@@ -127,6 +130,7 @@ var (
 	ErrLimit          = errors.New("session: over a limit")
 	ErrUserEnded      = errors.New("session: the user's sessions were ended during the login")
 	ErrUnavailable    = errors.New("session: store unavailable")
+	ErrCorrupt        = errors.New("session: what is stored is no session")
 )
 
 // Family names the namespaces that share one identity. The first is the root.

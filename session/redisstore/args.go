@@ -14,8 +14,12 @@ func (a args) terms(t session.Terms) args {
 	return append(a, t.Idle.Milliseconds(), t.Life.Milliseconds(), t.Persistent)
 }
 
+// maxNumber is as far as Lua counts exactly, and MessagePack keeps an integer.
+const maxNumber = 1 << 53
+
 // expiry writes 0 for what is not set, and never for what is: an Idle of less
-// than a millisecond is one, and an End before 1970 is the first moment of it.
+// than a millisecond is one, an End before 1970 is the first moment of it, and
+// an End that is too late for a Lua number is the latest that fits.
 func (a args) expiry(e session.Expiry) args {
 	idle := e.Idle.Milliseconds()
 	switch {
@@ -26,7 +30,7 @@ func (a args) expiry(e session.Expiry) args {
 	}
 	var end int64
 	if !e.End.IsZero() {
-		end = max(e.End.UnixMilli(), 1)
+		end = min(max(e.End.UnixMilli(), 1), maxNumber)
 	}
 	return append(a, idle, end, int(e.Cookie))
 }

@@ -53,7 +53,7 @@ func (s *Store) endCalls(f *session.Family, ends []session.End) ([]call, error) 
 		if e.Replaced {
 			replace = 1
 		}
-		a := args{space, e.Generation, e.User, s.channel, e.Notice, replace}
+		a := args{space, min(e.Generation, maxNumber), e.User, s.channel, e.Notice, replace}
 		calls[i] = call{s.libraries.of(f).end, s.keys(f, e.ID), a}
 	}
 	return calls, nil

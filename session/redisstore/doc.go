@@ -9,8 +9,8 @@
 // With the prefix "sessionhub" and a family with the root "main", a session
 // has these keys. The braces put them into one slot of a Redis Cluster.
 //
-//	sessionhub:main:{<id>}          hash: hash of the secret, epoch, user, labels, deadlines, terms and
-//	                                expiry; generation, version, size and deadlines of each namespace
+//	sessionhub:main:{<id>}          MessagePack: hash of the secret, epoch, user, labels, deadlines, terms and
+//	                                expiry; prefix, generation, version, size and deadlines of each namespace
 //	                                (60 s: that a login as somebody else took its place)
 //	sessionhub:main:{<id>}:<ns>     hash: the values of one namespace, JSON text by key
 //	sessionhub:main:{<id>}:op:<op>  30 s: a save that was carried out
@@ -90,8 +90,8 @@
 //
 //	ACL SETUSER hub on >password ~sessionhub:* &sessionhub:* -@all
 //	  +ping +hello +info +time +publish +multi +exec +wait +eval +evalsha
-//	  +hget +hset +hdel +hmget +hgetall +hlen +del +set +pexpireat +pexpiretime
-//	  +zadd +zrem +zrange +zremrangebyscore
+//	  +get +hset +hdel +hmget +hgetall +hlen +del +set +pexpireat +pexpiretime
+//	  +zadd +zrem +zrange +zscore +zremrangebyscore +scan
 //
 // INFO is for Probe, WAIT for Options.WaitReplicas. Beyond that a cluster
 // wants +cluster|slots, a database other than 0 +select, and a broker on the

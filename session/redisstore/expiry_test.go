@@ -99,52 +99,6 @@ func TestStore_createThatIsOverAnswersWithItsValues(t *testing.T) {
 	}
 }
 
-// A record that was written before there were expiries, addresses and times of
-// logins.
-func TestStore_readsOldRecords(t *testing.T) {
-	s, prefix := shared(t)
-	ctx := t.Context()
-	c := redistest.Shared(t).Client(t)
-	rec := create(t, s, "alice")
-	book := prefix + ":main:{" + rec.ID + "}"
-	now := c.Time(ctx).Val()
-	at := func(d time.Duration) int64 { return now.Add(d).UnixMilli() }
-	c.Del(ctx, book)
-	c.HSet(ctx, book, "secret", "old-hash", "nonce", "n", "epoch", 3, "user", "alice", "device", "phone",
-		"created", at(-time.Hour), "renewed", at(-time.Hour), "seen", at(-time.Minute),
-		"idle", at(29*time.Minute), "life", at(7*time.Hour), "terms_idle", 1800000, "terms_persistent", 1,
-		"ch:gen", 2, "ch:ver", 1, "ch:len", 2, "ch:idle", at(9*time.Minute), "ch:life", at(time.Hour))
-	c.PExpireAt(ctx, book, now.Add(29*time.Minute))
-	c.HSet(ctx, book+":ch", "k", "1")
-
-	got, err := s.Load(ctx, family, rec.ID, session.Load{Hash: "old-hash"})
-	if err != nil || got.Address != "" || got.Expiry != (session.Expiry{}) || !got.Authenticated.IsZero() ||
-		got.User != "alice" || got.Device != "phone" || got.Epoch != 3 || got.Values["chat"]["k"] != "1" ||
-		got.Terms != (session.Terms{Idle: 30 * time.Minute, Persistent: true}) {
-		t.Errorf("Load = %+v, %v", got, err)
-	}
-	if states, err := s.Check(ctx, family, []string{rec.ID}); err != nil || states[0] == nil ||
-		states[0].Spaces["chat"] != got.Spaces["chat"] || !states[0].Authenticated.IsZero() {
-		t.Errorf("Check = %+v, %v", states, err)
-	}
-	got, err = s.Save(ctx, family, rec.ID, saving(got, "chat", session.Delta{Add: map[string]int64{"k": 1}}))
-	if err != nil || got.Spaces["chat"].Version != 2 || (got.Left-29*time.Minute).Abs() > 10*time.Second {
-		t.Errorf("Save = %+v, %v", got, err)
-	}
-	got, err = s.Login(ctx, family, rec.ID, session.Elevation{
-		Op: rand.Text(), Epoch: 3, Hash: "new-hash", User: "alice", Keep: true, Notice: "n"})
-	if err != nil || got.Epoch != 4 || got.Hash != "new-hash" || got.Device != "phone" || !got.Authenticated.IsZero() ||
-		(got.Left-30*time.Minute).Abs() > 10*time.Second || (got.Life-7*time.Hour).Abs() > 10*time.Second {
-		t.Errorf("Login that keeps = %+v, %v", got, err)
-	}
-	got, err = s.Login(ctx, family, rec.ID, session.Elevation{
-		Op: rand.Text(), Epoch: 4, Hash: "h", User: "bob", Address: "192.0.2.0/24", Expiry: session.Expiry{Idle: time.Hour}})
-	if err != nil || got.User != "bob" || got.Address != "192.0.2.0/24" || got.Device != "" ||
-		got.Authenticated != got.Now || got.Expiry.Idle != time.Hour || (got.Left-time.Hour).Abs() > 10*time.Second {
-		t.Errorf("Login = %+v, %v", got, err)
-	}
-}
-
 // A login that keeps what the session has is listed like any other.
 func TestStore_loginThatKeepsIsListed(t *testing.T) {
 	s, prefix := warm(t)
@@ -167,5 +121,20 @@ func TestStore_loginThatKeepsIsListed(t *testing.T) {
 	}
 	if list, err := s.Listed(ctx, family, "alice"); err != nil || len(list) != 1 || list[0].ID != rec.ID {
 		t.Errorf("Listed = %v, %v, want %s", list, err, rec.ID)
+	}
+}
+
+func TestStore_keepsAnEndOfTheDistantFuture(t *testing.T) {
+	s, _ := shared(t)
+	rec := create(t, s, "")
+	for _, end := range []time.Time{time.Unix(1<<42, 0), time.UnixMilli(1<<63 - 1)} {
+		v := session.Save{Epoch: rec.Epoch, Expiry: &session.Expiry{End: end}}
+		if _, err := s.Save(t.Context(), family, rec.ID, v); err != nil {
+			t.Errorf("Save with an end at %v: %v", end, err)
+		}
+		got, err := s.Load(t.Context(), family, rec.ID, session.Load{Slide: session.SlideAlways})
+		if err != nil || (got.Left-8*time.Hour).Abs() > 10*time.Second || got.Expiry.End.Before(rec.Now) {
+			t.Errorf("Load after an end at %v: %+v, %v", end, got, err)
+		}
 	}
 }

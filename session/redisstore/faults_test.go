@@ -262,6 +262,7 @@ func everyOperation(ctx context.Context, s *redisstore.Store) map[string]error {
 	_, errs["Listed"] = s.Listed(ctx, family, "u")
 	_, errs["Raise"] = s.Raise(ctx, family, "u")
 	errs["Unlist"] = s.Unlist(ctx, family, "u", 0, []string{"id"})
+	errs["All"] = s.All(ctx, family, func([]string) error { return nil })
 	errs["Delete"] = s.Delete(ctx, family, session.End{ID: "id"})
 	errs["Delete of a user's"] = s.Delete(ctx, family, session.End{ID: "id", User: "u"})
 	return errs
@@ -291,8 +292,8 @@ func TestStore_refusedUserIsUnavailableAndNothingIsToldOfPasswords(t *testing.T)
 
 // leastRights are those of the documentation's section on rights.
 const leastRights = "-@all +ping +hello +info +time +publish +multi +exec +wait +eval +evalsha" +
-	" +hget +hset +hdel +hmget +hgetall +hlen +del +set +pexpireat +pexpiretime" +
-	" +zadd +zrem +zrange +zremrangebyscore"
+	" +get +hset +hdel +hmget +hgetall +hlen +del +set +pexpireat +pexpiretime" +
+	" +zadd +zrem +zrange +zscore +zremrangebyscore +scan"
 
 func TestStore_leastRights(t *testing.T) {
 	prefix := redistest.Prefix(t)

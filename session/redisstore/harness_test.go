@@ -114,14 +114,15 @@ local kind = redis.call('TYPE', key).ok
 if kind == 'zset' then
   local list = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')
   for i = 1, #list, 2 do redis.call('ZADD', key, int(list[i + 1] - d), list[i]) end
-elseif kind == 'hash' and redis.call('HEXISTS', key, 'secret') == 1 then
-  local times = {created = 1, seen = 1, renewed = 1, idle = 1, life = 1, previous_until = 1, expiry_end = 1, authenticated = 1}
-  local flat = redis.call('HGETALL', key)
-  for i = 1, #flat, 2 do
-    local field = flat[i]
-    if times[field] or string.find(field, ':idle$') or string.find(field, ':life$') then
-      redis.call('HSET', key, field, int(flat[i + 1] - d))
+elseif kind == 'string' then
+  local book = cmsgpack.unpack(redis.call('GET', key))
+  if type(book) == 'table' and book[1] then -- neither the memory of an op nor what a replaced session left
+    -- Created, seen, renewed, authenticated, idle, life, the expiry's end, previous until.
+    for _, i in ipairs({6, 7, 8, 9, 10, 11, 16, 21}) do book[i] = book[i] and book[i] - d end
+    for i = 23, #book, 6 do -- prefix, generation, version, bytes, idle, life
+      if book[i + 4] > 0 then book[i + 4], book[i + 5] = book[i + 4] - d, book[i + 5] - d end
     end
+    redis.call('SET', key, cmsgpack.pack(book), 'KEEPTTL')
   end
 end
 local at = redis.call('PEXPIRETIME', key)

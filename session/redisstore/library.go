@@ -16,7 +16,6 @@ import (
 // it over as arguments each time would take a script longer than to run.
 type library struct {
 	spaces                         []session.Space // of the family
-	names                          []string        // of all fields, see fields
 	create, load, save, login, end *redis.Script
 }
 
@@ -58,16 +57,10 @@ func (l *libraries) find(f *session.Family) *library {
 }
 
 func newLibrary(f *session.Family) *library {
-	lib := &library{spaces: slices.Clone(f.Spaces), names: slices.Clone(fields[:])}
 	var spaces strings.Builder
+	spaces.WriteString("local spaces = {\n")
 	for i, s := range f.Spaces {
-		at := len(lib.names) + 1
-		fmt.Fprintf(&spaces, "  {key = KEYS[%d], generation = %d, version = %d, bytes = %d", i+2, at, at+1, at+2)
-		lib.names = append(lib.names, s.Prefix+":gen", s.Prefix+":ver", s.Prefix+":len")
-		if i > 0 {
-			fmt.Fprintf(&spaces, ", idle_at = %d, life_at = %d", at+3, at+4)
-			lib.names = append(lib.names, s.Prefix+":idle", s.Prefix+":life")
-		}
+		fmt.Fprintf(&spaces, "  {place = %d, key = KEYS[%d], prefix = %s", i+1, i+2, quote(s.Prefix))
 		// A child without a timeout has the root's.
 		if i == 0 || s.Idle != 0 {
 			fmt.Fprintf(&spaces, ", idle = %d", s.Idle.Milliseconds())
@@ -77,18 +70,16 @@ func newLibrary(f *session.Family) *library {
 		}
 		spaces.WriteString("},\n")
 	}
-	var names strings.Builder
-	for _, name := range lib.names {
-		names.WriteString("  " + quote(name) + ",\n")
+	spaces.WriteString("}\n")
+	text := spaces.String()
+	return &library{
+		spaces: slices.Clone(f.Spaces),
+		create: script("create", text),
+		load:   script("load", text),
+		save:   script("save", text),
+		login:  script("login", text),
+		end:    script("end", text),
 	}
-	family := "local names = {\n" + names.String() + "}\nlocal spaces = {\n" + spaces.String() + "}\n" + source("family")
-	expiry, start, op, delta := source("expiry"), source("start"), source("op"), source("delta")
-	lib.create = script("create", family, expiry, start, delta)
-	lib.load = script("load", family)
-	lib.save = script("save", family, expiry, op, delta)
-	lib.login = script("login", family, expiry, start, op, delta)
-	lib.end = script("end", family)
-	return lib
 }
 
 // quote writes a text for Lua, byte by byte, so that no name of a program's

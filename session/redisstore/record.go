@@ -38,8 +38,8 @@ func record(f *session.Family, id string, reply []any) (session.Record, error) {
 
 	now, ok := at(reply, 1).(int64)
 	match, _ := at(reply, 2).(int64)
-	fields, _ := at(reply, 3).([]any)
-	values, _ := at(reply, 4).([]any)
+	values, _ := at(reply, 3).([]any)
+	fields, _ := at(reply, 4).([]any)
 	if b := book(fields); !ok || b.text(fieldSecret) == "" {
 		return session.Record{}, unexpected(reply)
 	}
@@ -101,8 +101,8 @@ func pairs(list []any) map[string]string {
 }
 
 // The fields of the bookkeeping of a session, in the order in which they are
-// read: times and durations in milliseconds. Those of each namespace come after
-// them: generation, version and bytes, and of a child when it ends, idle or not.
+// kept: times and durations in milliseconds. The scripts rely on the order of
+// those of the terms and of the expiry.
 const (
 	fieldSecret = iota
 	fieldEpoch
@@ -129,7 +129,7 @@ const (
 	fieldCount
 )
 
-// fields are their names in Redis; in the scripts they stand in capitals.
+// fields are their names in the scripts, where they stand in capitals.
 var fields = [fieldCount]string{
 	fieldSecret:          "secret",
 	fieldEpoch:           "epoch",
@@ -155,7 +155,31 @@ var fields = [fieldCount]string{
 	fieldReplaced:        "replaced",
 }
 
-// book is the bookkeeping of a session: what HMGET or a script answers.
+// The fields of each namespace that is known of, which come after those. It has
+// begun when its version is not 0; idle and life are its own deadlines, which a
+// root does not have.
+const (
+	spacePrefix = iota
+	spaceGeneration
+	spaceVersion
+	spaceBytes
+	spaceIdle
+	spaceLife
+	spaceFieldCount
+)
+
+// spaceFields are their names in the scripts, where they stand in capitals
+// after "SPACE_".
+var spaceFields = [spaceFieldCount]string{
+	spacePrefix:     "prefix",
+	spaceGeneration: "generation",
+	spaceVersion:    "version",
+	spaceBytes:      "bytes",
+	spaceIdle:       "idle",
+	spaceLife:       "life",
+}
+
+// book is the bookkeeping of a session, as it is kept and as scripts answer it.
 type book []any
 
 // settled decodes what no script has looked at, as of now, in milliseconds: nil
@@ -213,20 +237,31 @@ func (b book) state(f *session.Family, id string, now int64) session.State {
 	if at := b.number(fieldAuthenticated); at != 0 {
 		s.Authenticated = time.UnixMilli(at)
 	}
-	at := fieldCount
 	for i, space := range f.Spaces {
-		st := session.SpaceState{Generation: uint64(b.number(at)), Version: uint64(b.number(at + 1))}
-		end := deadline // a namespace ends with the session
-		if at += 3; i > 0 {
-			end = min(end, b.number(at), b.number(at+1))
-			at += 2
+		at := b.place(space.Prefix)
+		st := session.SpaceState{
+			Generation: uint64(b.number(at + spaceGeneration)),
+			Version:    uint64(b.number(at + spaceVersion)),
 		}
 		if st.Version > 0 {
+			end := deadline // a namespace ends with the session
+			if i > 0 {
+				end = min(end, b.number(at+spaceIdle), b.number(at+spaceLife))
+			}
 			st.Deadline = time.UnixMilli(end)
 		}
 		s.Spaces[space.Name] = st
 	}
 	return s
+}
+
+// place returns where a namespace stands; beyond the end when it does not.
+func (b book) place(prefix string) int {
+	at := fieldCount
+	for at < len(b) && b.text(at+spacePrefix) != prefix {
+		at += spaceFieldCount
+	}
+	return at
 }
 
 // text reads a field; "" when there is none.
@@ -235,17 +270,10 @@ func (b book) text(field int) string {
 	return text
 }
 
-// number reads an integer, which a script has just put or Redis has stored; 0
-// when there is none.
+// number reads an integer; 0 when there is none.
 func (b book) number(field int) int64 {
-	switch v := at(b, field).(type) {
-	case int64:
-		return v
-	case string:
-		n, _ := strconv.ParseInt(v, 10, 64)
-		return n
-	}
-	return 0
+	n, _ := at(b, field).(int64)
+	return n
 }
 
 func millis(n int64) time.Duration { return time.Duration(n) * time.Millisecond }

@@ -7,7 +7,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// answer returns the reply of a script: a list, or a text that holds one.
+// answer returns the reply of a script: a list, or a text that holds its values.
 func answer(cmd *redis.Cmd) ([]any, error) {
 	if text, ok := cmd.Val().(string); ok && cmd.Err() == nil {
 		return unpack(text)
@@ -15,19 +15,21 @@ func answer(cmd *redis.Cmd) ([]any, error) {
 	return cmd.Slice()
 }
 
-// unpack decodes a list in MessagePack, as far as scripts use it: lists, texts,
-// integers, nil and booleans (nil here). The texts share the memory of packed.
+// unpack decodes values in MessagePack, one after another, as far as scripts use
+// it: lists, texts, integers, nil and booleans (nil here). The texts share the
+// memory of packed.
 func unpack(packed string) ([]any, error) {
-	p := packet{rest: packed}
-	v := p.value(0)
-	list, ok := v.([]any)
-	if p.bad || !ok || p.rest != "" {
-		return nil, errPacked
+	values := make([]any, 0, 5) // of a script's answer
+	for p := (packet{rest: packed}); p.rest != ""; {
+		values = append(values, p.value(0))
+		if p.bad {
+			return nil, errPacked
+		}
 	}
-	return list, nil
+	return values, nil
 }
 
-var errPacked = errors.New("reply that is no MessagePack of a list")
+var errPacked = errors.New("text that is no MessagePack")
 
 // packet is what is left to decode.
 type packet struct {

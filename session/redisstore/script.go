@@ -3,9 +3,9 @@ package redisstore
 import (
 	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,8 +15,8 @@ import (
 	"github.com/sessionhub/sessionhub/session"
 )
 
-// lua are the operations, one script each. Each file documents its arguments and
-// how it ends.
+// lua are the operations, one script each, and what they include. Each file
+// documents its arguments and how it ends.
 //
 //go:embed lua/*.lua
 var lua embed.FS
@@ -25,12 +25,10 @@ var lua embed.FS
 // what a login in progress relies on.
 const loginTime = 24 * time.Hour
 
-// script puts together the text of one operation: the line with its flags,
-// which has to be the first, what it shares with others, and its own steps.
-func script(name string, shared ...string) *redis.Script {
-	flags, steps, _ := strings.Cut(source(name), "\n")
-	text := slices.Concat([]string{flags, source("common")}, shared, []string{steps})
-	return redis.NewScript(constant.ReplaceAllStringFunc(strings.Join(text, "\n"), func(name string) string {
+// script puts together the text of one operation: its own, with others where it
+// includes them, as in "include 'slide'". The text named "spaces" is given.
+func script(name, spaces string) *redis.Script {
+	return redis.NewScript(constant.ReplaceAllStringFunc(source(name, spaces), func(name string) string {
 		if value, ok := constants[name]; ok {
 			return strconv.FormatInt(value, 10)
 		}
@@ -38,13 +36,22 @@ func script(name string, shared ...string) *redis.Script {
 	}))
 }
 
-func source(name string) string {
+// source returns a text, with all that it includes.
+func source(name, spaces string) string {
+	if name == "spaces" {
+		return spaces
+	}
 	text, err := lua.ReadFile("lua/" + name + ".lua")
 	if err != nil {
 		panic(err) // the name is a constant, and the file is in the binary
 	}
-	return string(text)
+	return include.ReplaceAllStringFunc(string(text), func(line string) string {
+		return source(include.FindStringSubmatch(line)[1], spaces)
+	})
 }
+
+// include is a line that another text takes the place of.
+var include = regexp.MustCompile(`(?m)^ *include '([a-z]+)'$`)
 
 // constant is what a name in constants looks like.
 var constant = regexp.MustCompile(`\b[A-Z][A-Z_]+\b`)
@@ -72,6 +79,10 @@ var constants = func() map[string]int64 {
 	for i, name := range fields {
 		m[strings.ToUpper(name)] = int64(i + 1) // as Lua counts
 	}
+	for i, name := range spaceFields {
+		m["SPACE_"+strings.ToUpper(name)] = int64(i)
+	}
+	m["FIELDS"], m["SPACE_SIZE"] = fieldCount, spaceFieldCount
 	return m
 }()
 
@@ -143,8 +154,17 @@ func (s *Store) inOrder(ctx context.Context, doing string, calls ...call) ([][]a
 	return replies, nil
 }
 
+// corrupt reports whether an error says that something else lies under the key of
+// a session than what a script puts there.
+func corrupt(err error) bool {
+	return redis.HasErrorPrefix(err, "WRONGTYPE") || redis.HasErrorPrefix(err, "CORRUPT") || errors.Is(err, errPacked)
+}
+
 // unavailable says what was being done when Redis or the way to it failed.
 // Neither hands back what was sent, so no secret is in the text.
 func unavailable(doing string, err error) error {
+	if corrupt(err) {
+		return fmt.Errorf("redisstore: %s: %w", doing, session.ErrCorrupt)
+	}
 	return fmt.Errorf("redisstore: %s: %w: %w", doing, session.ErrUnavailable, err)
 }

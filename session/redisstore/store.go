@@ -91,10 +91,10 @@ func New(c redis.UniversalClient, o Options) (*Store, error) {
 		options:      o,
 		channel:      o.Prefix + ":notice",
 		libraries:    new(libraries),
-		enlistScript: script("enlist", source("index")),
-		raiseScript:  script("raise", source("index")),
-		listedScript: script("listed", source("index")),
-		unlistScript: script("unlist", source("index")),
+		enlistScript: script("enlist", ""),
+		raiseScript:  script("raise", ""),
+		listedScript: script("listed", ""),
+		unlistScript: script("unlist", ""),
 	}
 	s.group = &group{send: s.evaluate, alone: o.NoGroupCommit || s.cluster}
 	return s, nil

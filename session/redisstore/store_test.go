@@ -175,6 +175,56 @@ func TestStore_keysExpireWithTheirNamespace(t *testing.T) {
 	}
 }
 
+// A program may get another namespace while it runs, node after node: records
+// made without it, and nodes that do not know of it, keep what is theirs.
+func TestStore_knowsNamespacesByTheirPrefix(t *testing.T) {
+	s, _ := shared(t)
+	ctx := t.Context()
+	more := &session.Family{Spaces: []session.Space{
+		family.Spaces[0], {Name: "notes", Prefix: "n", Idle: time.Minute}, family.Spaces[1]}}
+	rec := create(t, s, "")
+	id := rec.ID
+	if err := s.Delete(ctx, family, session.End{ID: id, Namespace: "chat"}); err != nil {
+		t.Fatal(err)
+	}
+	save := func(f *session.Family, name, key, value string) {
+		t.Helper()
+		rec, err := s.Load(ctx, f, id, session.Load{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Save(ctx, f, id, saving(rec, name, set(key, value))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	save(family, "chat", "a", "1")
+	save(more, "notes", "b", "2")
+	save(family, "chat", "a", "3")
+	save(more, "chat", "c", "4")
+
+	for _, f := range []*session.Family{family, more} {
+		rec, err := s.Load(ctx, f, id, session.Load{})
+		states, checking := s.Check(ctx, f, []string{id})
+		if err != nil || checking != nil || states[0] == nil {
+			t.Fatalf("Load = %v, Check = %v, %v", err, states, checking)
+		}
+		chat := rec.Spaces["chat"]
+		if chat.Generation != 1 || chat.Version != 3 || (chat.Deadline.Sub(rec.Now)-10*time.Minute).Abs() > 10*time.Second ||
+			rec.Values["chat"]["a"] != "3" || rec.Values["chat"]["c"] != "4" {
+			t.Errorf("in a family of %d: chat is %+v with %v", len(f.Spaces), chat, rec.Values["chat"])
+		}
+		notes := rec.Spaces["notes"]
+		if len(f.Spaces) == 3 && (notes.Version != 1 || rec.Values["notes"]["b"] != "2") {
+			t.Errorf("notes are %+v with %v", notes, rec.Values["notes"])
+		}
+		for name, space := range states[0].Spaces {
+			if space != rec.Spaces[name] {
+				t.Errorf("Check: %s is %+v, want %+v", name, space, rec.Spaces[name])
+			}
+		}
+	}
+}
+
 // An integer of 64 bits does not fit a Lua number: the script adds its halves.
 func TestStore_addIsExact(t *testing.T) {
 	s, _ := shared(t)

@@ -3,6 +3,7 @@
 -- memory is full.
 -- Ends: {other} when the session is not the user's, {gone} when there was
 -- none, {done}.
+include 'family'
 local space, generation, user = tonumber(take()), tonumber(take()), take()
 local channel, notice, replace = take(), take(), take()
 if lives and user ~= '' and rec[USER] ~= user then return {'other'} end
@@ -10,14 +11,14 @@ if space == 0 then
   -- What a replaced session left is no session, and outlasts a retry.
   if not replaced then call('DEL', unpack(KEYS)) end
   if lives and replace == '1' then
-    call('HSET', KEYS[1], names[REPLACED], now + ELEVATE_GRACE)
-    call('PEXPIREAT', KEYS[1], now + ELEVATE_GRACE)
+    for i = 1, #rec do rec[i] = i == REPLACED and now + ELEVATE_GRACE end
+    call('SET', KEYS[1], cmsgpack.pack(rec), 'PXAT', now + ELEVATE_GRACE)
   end
-elseif lives and number(spaces[space].generation) <= generation then
+elseif lives and rec[spaces[space].at + SPACE_GENERATION] <= generation then
   -- A namespace that is past this generation has nothing to do with this end,
   -- which then is a retry.
   finish(spaces[space], generation + 1)
-  write()
+  call('SET', KEYS[1], cmsgpack.pack(rec), 'KEEPTTL')
 end
 if notice ~= '' then call('PUBLISH', channel, notice) end
 return {lives and 'done' or 'gone'}

@@ -1,8 +1,9 @@
--- What the scripts on one user's index share. It stands before each of them,
--- after the constants.
+-- What the scripts on one user's index share.
 --
 --   KEYS[1]  the ids, each with the time of its listing: a sorted set
 --   KEYS[2]  the user's generation, and the longest lifetime seen: a hash
+
+include 'common'
 
 -- keep lets a key live until at, or longer if it does already.
 local function keep(key, at)

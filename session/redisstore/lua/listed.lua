@@ -1,4 +1,5 @@
 #!lua flags=no-writes
 -- listed: reads the index.
 -- Ends: the listing.
+include 'index'
 return listing()

@@ -2,6 +2,7 @@
 -- load: reads a record with all values, and slides its deadlines. It goes on
 -- when memory is full: sliding takes none.
 -- Ends: {missing}, {unfit, match}, or ok with all values.
+include 'family'
 local secret, mode = take(), tonumber(take())
 if not lives then
   if replaced and secret ~= '' then return {'unfit', MATCH_ELEVATED} end
@@ -13,14 +14,16 @@ end
 local match = MATCH_CURRENT
 if secret ~= '' and secret ~= rec[SECRET] then
   match = MATCH_NONE
-  if secret == rec[PREVIOUS] and (not rec[PREVIOUS_UNTIL] or now < number(PREVIOUS_UNTIL)) then
-    match = tonumber(rec[PREVIOUS_KIND])
+  if secret == rec[PREVIOUS] and (not rec[PREVIOUS_UNTIL] or now < rec[PREVIOUS_UNTIL]) then
+    match = rec[PREVIOUS_KIND]
   end
 elseif secret ~= '' and rec[PREVIOUS] and not rec[PREVIOUS_UNTIL] then
   -- The client has the new secret: from now on the previous one runs out.
-  put(PREVIOUS_UNTIL, now + RENEW_GRACE)
+  rec[PREVIOUS_UNTIL] = now + RENEW_GRACE
+  changed = true
 end
 if match ~= MATCH_CURRENT and match ~= MATCH_RENEWED then return {'unfit', match} end
-slide(mode)
-commit()
-return answer('ok', match, 'all')
+include 'slide'
+local reply = answer('ok', match, spaces)
+include 'commit'
+return reply

@@ -3,29 +3,42 @@
 -- Ends: {ended}, {renewed}, {namespace|type|limit, space, key}, a conflict
 -- with the values of the changed namespaces, or ok with the values of those
 -- that the caller cannot know.
+include 'family'
 if not lives then return {'ended'} end
-local epoch, mode, old, new = take(), tonumber(take()), take(), take()
-take_deltas()
-if not first_time() then return answer('ok', MATCH_CURRENT, 'changed') end
-local refused = rec[EPOCH] ~= epoch and {'renewed'} or work()
-if refused then return forget(refused) end
+local epoch, mode, old, new = tonumber(take()), tonumber(take()), take(), take()
+include 'deltas'
+-- An op that was carried out is remembered, so that its retry is answered and
+-- not carried out again. One that is refused is forgotten, and may be tried
+-- again.
+local op = KEYS[2 + #spaces]
+if op and not call('SET', op, '1', 'NX', 'PX', OP_MEMORY) then
+  return answer('ok', MATCH_CURRENT, deltas)
+end
+if rec[EPOCH] ~= epoch then refused = {'renewed'} end
+include 'work'
+if refused then
+  if op then call('DEL', op) end
+  return refused
+end
 
 -- A retry finds the new hash in place and does nothing, and so does a holder
 -- of the previous one. See load for the comparison.
 if new ~= '' and rec[SECRET] == old then
-  put(PREVIOUS, old)
-  put(PREVIOUS_KIND, MATCH_RENEWED)
-  put(PREVIOUS_UNTIL, false) -- until the new one is seen
-  put(SECRET, new)
-  put(RENEWED, now)
+  rec[PREVIOUS] = old
+  rec[PREVIOUS_KIND] = MATCH_RENEWED
+  rec[PREVIOUS_UNTIL] = false -- until the new one is seen
+  rec[SECRET] = new
+  rec[RENEWED] = now
+  changed = true
 end
-if take() then -- an expiry comes last, if there is one
-  take_expiry()
+local expires = take() -- an expiry comes last, if there is one
+if expires then
+  include 'expiry'
   mode = SLIDE_ALWAYS
 end
-slide(mode) -- before apply: what it begins does not count yet
-apply()
--- Before commit, since an expiry that has passed leaves nothing to read.
-local reply = answer('ok', MATCH_CURRENT, 'stale')
-commit()
+-- Before apply: what it begins does not count yet.
+include 'slide'
+include 'apply'
+local reply = answer('ok', MATCH_CURRENT, stale)
+include 'commit'
 return reply
