@@ -45,20 +45,23 @@ func TestInsert(t *testing.T) {
 
 func TestReadResults_refusesWhatIsNotOneWholeRun(t *testing.T) {
 	const (
-		ran = `{"name":"run","row":{"go":"1.26"}}` + "\n"
-		row = `{"name":"sessions","row":{"library":"scs","store":"memory","step":"read","median":2100}}` + "\n"
+		ran    = `{"name":"run","row":{"go":"1.26"}}` + "\n"
+		row    = `{"name":"sessions","row":{"library":"scs","store":"memory","step":"read","median":2100}}` + "\n"
+		others = `{"name":"saves","row":{"savers":1}}` + "\n" + `{"name":"memory","row":{"sessions":1}}` + "\n" + `{"name":"sweep","row":{"sessions":1}}` + "\n"
+		all    = ran + row + others
 	)
-	if r, err := readResults(strings.NewReader(ran + row)); err != nil || r.run.Go != "1.26" || r.sessions[0].Median != 2100 {
+	if r, err := readResults(strings.NewReader(all)); err != nil || r.run.Go != "1.26" || r.sessions[0].Median != 2100 {
 		t.Errorf("a whole run: %+v, %v", r, err)
 	}
 	for name, text := range map[string]string{
 		"nothing":           "",
-		"no run":            row,
-		"two runs":          ran + row + ran,
-		"no sessions":       ran,
-		"a name unknown":    ran + row + `{"name":"other","row":{}}`,
-		"no JSON":           ran + row + "ok\n",
-		"a row of no table": ran + row + `{"name":"saves","row":{"savers":"many"}}`,
+		"no run":            row + others,
+		"two runs":          all + ran,
+		"no sessions":       ran + others,
+		"no other tables":   ran + row,
+		"a name unknown":    all + `{"name":"other","row":{}}`,
+		"no JSON":           all + "ok\n",
+		"a row of no table": all + `{"name":"saves","row":{"savers":"many"}}`,
 	} {
 		if _, err := readResults(strings.NewReader(text)); err == nil {
 			t.Errorf("%s: no error", name)
