@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/sessionhub/sessionhub/internal/notice"
 )
 
 // maxCensus is how many sessions one census asks about at most.
@@ -84,7 +86,7 @@ type census struct {
 }
 
 func (c census) valid() bool {
-	return isName(c.root) && !slices.ContainsFunc(c.ids, func(id string) bool { return !isName(id) })
+	return notice.IsName(c.root) && !slices.ContainsFunc(c.ids, func(id string) bool { return !notice.IsName(id) })
 }
 
 // String returns the text form, as in "main|<id>,<id>".

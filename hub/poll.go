@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/sessionhub/sessionhub/internal/notice"
 )
 
 // pollBound is how long a question waits for answers at most, and how long it
@@ -280,15 +282,8 @@ func parseMessage(b []byte) (m message, ok bool) {
 		return message{}, false
 	}
 	f := strings.SplitN(string(rest), "|", 4)
-	if len(f) != 4 || slices.ContainsFunc(f[:3], func(s string) bool { return !isName(s) }) {
+	if len(f) != 4 || slices.ContainsFunc(f[:3], func(s string) bool { return !notice.IsName(s) }) {
 		return message{}, false
 	}
 	return message{subject: f[0], node: f[1], nonce: f[2], body: f[3]}, true
-}
-
-// isName reports whether s can stand in a message, as it can in a notice: 1 to
-// 64 letters, digits, "-" and "_".
-func isName(s string) bool {
-	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-	return s != "" && len(s) <= 64 && strings.Trim(s, letters) == ""
 }

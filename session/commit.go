@@ -29,8 +29,10 @@ func (sc *Scope) Save(ctx context.Context) error {
 // Errors: those of [Store.Save] and [Store.Login]: [ErrEnded], [ErrRenewed],
 // [ErrNamespaceEnded], [ErrConflict], [ErrType], [ErrLimit], [ErrUserEnded],
 // [ErrUnavailable]; the first error of [Session.Set]; those of an update's
-// function. Nothing of the family was kept then, or, after [ErrUnavailable],
-// it is unknown whether. It is carried out even when ctx ends meanwhile.
+// function. Nothing of the family was kept then, or, after [ErrUnavailable], it is
+// unknown whether. Then the same changes may be saved again, which keeps them
+// once; after others, or with a login, the save is refused with the same error.
+// It is carried out even when ctx ends meanwhile.
 func (sc *Scope) Commit(ctx context.Context) error {
 	err := sc.save(ctx, true)
 	sc.mu.Lock()
@@ -102,7 +104,7 @@ func (sc *Scope) saveLocked(ctx context.Context, intents bool) error {
 // the browser another one, which this response must not take the place of.
 func (p *part) confirm(ctx context.Context) error {
 	if p.wrote { // and so know
-		p.send = p.state.Hash.equal(p.cred.secret.hash())
+		p.send = p.current(p.state.Hash)
 		return nil
 	}
 	tctx, cancel := p.sc.m.deadline(ctx)
@@ -114,12 +116,13 @@ func (p *part) confirm(ctx context.Context) error {
 	case err != nil:
 		return fmt.Errorf("save %s: %w", Short(p.cred.ID), err)
 	}
-	p.send = p.current(&rec)
+	p.send = p.current(rec.Hash)
 	return nil
 }
 
-// current reports whether the visitor's secret is still the session's.
-func (p *part) current(rec *Record) bool { return rec.Hash.equal(p.cred.secret.hash()) }
+// current reports whether the visitor's secret is the one whose hash the store
+// has.
+func (p *part) current(stored Hash) bool { return stored.equal(p.cred.secret.hash()) }
 
 // always loads, and sends again, the sessions of [prefixes.SaveAlways].
 func (sc *Scope) always(ctx context.Context) error {
@@ -210,7 +213,7 @@ func (p *part) commitSave(ctx context.Context, deltas map[string]Delta, renew bo
 	}
 	if s.Expiry != nil {
 		// The cookie may have to last longer, or less long.
-		p.send = p.send || !p.sc.committed && !p.token && p.current(&rec)
+		p.send = p.send || !p.sc.committed && !p.token && p.current(rec.Hash)
 	}
 	p.tookExpiry(s.Expiry, &rec)
 	p.took(&rec)
@@ -252,7 +255,7 @@ func (p *part) commitHold(ctx context.Context, deltas map[string]Delta) error {
 
 // write saves.
 func (p *part) write(ctx context.Context, s Save, deltas map[string]Delta) (Record, error) {
-	rec, err := p.repeat(ctx, deltas, func(ctx context.Context, op string, deltas map[string]Delta) (Record, error) {
+	rec, err := p.repeat(ctx, saves, deltas, func(ctx context.Context, op string, deltas map[string]Delta) (Record, error) {
 		s.Op, s.Deltas = op, deltas
 		return p.sc.m.store.Save(ctx, &p.f.Family, p.cred.ID, s)
 	})
@@ -267,13 +270,14 @@ func (p *part) write(ctx context.Context, s Save, deltas map[string]Delta) (Reco
 
 // repeat carries out a write, again while an update has to be applied to
 // another value than before.
-func (p *part) repeat(ctx context.Context, deltas map[string]Delta,
+func (p *part) repeat(ctx context.Context, w writeKind, deltas map[string]Delta,
 	write func(context.Context, string, map[string]Delta) (Record, error)) (Record, error) {
 	op := newOp()
 	if d := p.doubt; d != nil && len(deltas) > 0 {
 		// The same save again happens once, whatever became of it. Another one
-		// could repeat a part of it.
-		if d.edits != p.edits {
+		// could repeat a part of it, and a login under its name would be taken for
+		// it and not be carried out.
+		if d.edits != p.edits || d.kind != saves || w != saves {
 			return Record{}, fmt.Errorf("whether an earlier save took effect is unknown: %w", d.err)
 		}
 		op = d.op
@@ -284,7 +288,7 @@ func (p *part) repeat(ctx context.Context, deltas map[string]Delta,
 		cancel()
 		p.doubt = nil
 		if errors.Is(err, ErrUnavailable) && len(deltas) > 0 {
-			p.doubt = &doubt{op, p.edits, err}
+			p.doubt = &doubt{w, op, p.edits, err}
 		}
 		op = newOp()
 		if errors.Is(err, ErrCorrupt) {

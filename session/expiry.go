@@ -117,6 +117,7 @@ func (sc *Scope) SetExpiry(ctx context.Context, root string, e Expiry) error {
 	}
 	e = e.bounded()
 	p.expiry = &e
+	p.edits++
 	return nil
 }
 

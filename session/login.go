@@ -230,7 +230,7 @@ func (p *part) elevate(ctx context.Context, deltas map[string]Delta, order Eleva
 		order.Device, order.Address = device(p.sc.request.Header), m.network(p.sc.request)
 		order.Expiry = p.expires()
 	}
-	rec, err := p.repeat(ctx, deltas, func(ctx context.Context, op string, deltas map[string]Delta) (Record, error) {
+	rec, err := p.repeat(ctx, elevates, deltas, func(ctx context.Context, op string, deltas map[string]Delta) (Record, error) {
 		order.Op, order.Deltas = op, deltas
 		return m.store.Login(ctx, &p.f.Family, next.ID, order)
 	})

@@ -36,8 +36,17 @@ type part struct {
 	end      bool        // the cookie and its companions are cleared
 }
 
+// writeKind is what a write does besides applying changes.
+type writeKind uint8
+
+const (
+	saves    writeKind = iota
+	elevates           // it gives the session a new secret
+)
+
 // doubt is a save whose reply was lost: it may have been carried out, or may be yet.
 type doubt struct {
+	kind  writeKind
 	op    string
 	edits int // what it was to save
 	err   error

@@ -157,15 +157,27 @@ func TestTogether_aSaveWhoseReplyWasLostHappensOnce(t *testing.T) {
 		t.Errorf("the same again: sent %s, %d notices", n, m)
 	}
 
-	b, _, sc, s := begin()
-	if err := sent.Add(s, 1); err != nil {
-		t.Fatal(err)
-	}
-	if err := b.commit(sc); !errors.Is(err, session.ErrUnavailable) {
-		t.Errorf("with more to it: %v, want ErrUnavailable", err)
-	}
-	if n := b.get("main", "sent"); n != "1" {
-		t.Errorf("with more to it: sent %s", n)
+	for name, more := range map[string]func(*session.Scope, *session.Session) error{
+		"another sum": func(_ *session.Scope, s *session.Session) error { return sent.Add(s, 1) },
+		"an expiry": func(sc *session.Scope, _ *session.Session) error {
+			return sc.SetExpiry(t.Context(), "", session.After(time.Minute))
+		},
+		"a login": func(sc *session.Scope, _ *session.Session) error {
+			return sc.Login(t.Context(), "ann", session.LoginOptions{})
+		},
+		"a new secret": func(sc *session.Scope, _ *session.Session) error { return sc.Cycle(t.Context(), "") },
+	} {
+		b, _, sc, s := begin()
+		was := b.cookies[cookieName]
+		if err := more(sc, s); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.commit(sc); !errors.Is(err, session.ErrUnavailable) {
+			t.Errorf("with %s: %v, want ErrUnavailable", name, err)
+		}
+		if n := b.get("main", "sent"); n != "1" || b.user() != "" || b.cookies[cookieName] != was {
+			t.Errorf("with %s: sent %s, user %q, the cookie changed: %t", name, n, b.user(), b.cookies[cookieName] != was)
+		}
 	}
 }
 

@@ -56,12 +56,12 @@ func Parse(s string) (Notice, error) {
 	n := Notice{Kind: Kind(f[1][0]), Root: f[2], ID: f[3], Namespace: f[4]}
 	var err error
 	n.Below, err = strconv.ParseUint(f[5], 10, 64)
-	ok := err == nil && name(n.Root) && name(n.ID) && strconv.FormatUint(n.Below, 10) == f[5]
+	ok := err == nil && IsName(n.Root) && IsName(n.ID) && strconv.FormatUint(n.Below, 10) == f[5]
 	switch n.Kind {
 	case Session:
 		ok = ok && n.Namespace == "" && n.Below == 0
 	case Namespace:
-		ok = ok && name(n.Namespace) && n.Below > 0
+		ok = ok && IsName(n.Namespace) && n.Below > 0
 	case Epoch:
 		ok = ok && n.Namespace == "" && n.Below > 0
 	default:
@@ -73,8 +73,9 @@ func Parse(s string) (Notice, error) {
 	return n, nil
 }
 
-// name reports whether s is made of the bytes that ids and names have.
-func name(s string) bool {
+// IsName reports whether s is made of the bytes that ids and names have, and not
+// longer than they are.
+func IsName(s string) bool {
 	if s == "" || len(s) > maxField {
 		return false
 	}
