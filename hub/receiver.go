@@ -1,5 +1,7 @@
 package hub
 
+import "github.com/sessionhub/sessionhub/internal/failpoint"
+
 // receiver is the hub as its broker sees it. Its methods are called from one
 // goroutine, which owns the buffers.
 type receiver struct {
@@ -24,7 +26,9 @@ func (r *receiver) Stale(err error) {
 
 func (r *receiver) Notice(text string) {
 	r.hub.notices.Add(1)
+	failpoint.Hit(failpoint.NoticeReceived)
 	r.hub.Gate(text)
+	failpoint.Hit(failpoint.NoticeMarked)
 	r.hub.Close(text)
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/sessionhub/sessionhub/internal/failpoint"
 	"github.com/sessionhub/sessionhub/internal/notice"
 )
 
@@ -115,7 +116,9 @@ func (m *Manager) endUser(ctx context.Context, f *family, user, except string, w
 // and tells, then connections here close, whatever the store said.
 func (m *Manager) end(ctx context.Context, f *family, ends []End, why Why, by string) (Result, error) {
 	r := Result{ClosedHere: m.gate(f, ends)}
+	failpoint.Hit(failpoint.EndGated)
 	err := m.delete(ctx, f, ends)
+	failpoint.Hit(failpoint.EndDeleted)
 	r.StoreOK = err == nil
 	r.ClosedHere += m.shut(ends)
 	last := ""

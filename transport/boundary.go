@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime/debug"
 
+	"github.com/sessionhub/sessionhub/internal/failpoint"
 	"github.com/sessionhub/sessionhub/session"
 )
 
@@ -44,12 +45,15 @@ func boundary(ctx context.Context, sc *session.Scope, peer *Peer, gate func() er
 	handle func(context.Context, *Outbox) error) (*Outbox, error) {
 	out := &Outbox{peer: peer}
 	ctx = session.NewContext(ctx, sc)
+	failpoint.Hit(failpoint.MessageRead)
 	err := recovered(func() error { return handle(ctx, out) })
+	failpoint.Hit(failpoint.MessageHandled)
 	if err == nil && gate != nil {
 		err = gate()
 	}
 	if err == nil {
 		err = sc.Commit(ctx)
+		failpoint.Hit(failpoint.MessageSaved)
 	}
 	if err == nil {
 		err = recovered(func() error { sc.Saved(ctx); return nil })

@@ -9,6 +9,7 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/sessionhub/sessionhub/hub"
+	"github.com/sessionhub/sessionhub/internal/failpoint"
 	"github.com/sessionhub/sessionhub/session"
 )
 
@@ -97,6 +98,7 @@ func (e *Endpoint) enter(w http.ResponseWriter, r *http.Request, peer *Peer, cre
 			s.abandon()
 		}
 	}()
+	failpoint.Hit(failpoint.SocketRegistered)
 	if err := e.look(r.Context(), s, cred); err != nil {
 		return nil, err
 	}
@@ -110,12 +112,14 @@ func (e *Endpoint) enter(w http.ResponseWriter, r *http.Request, peer *Peer, cre
 	if e.o.RequireUser && peer.User == "" {
 		return nil, hub.SessionEnded
 	}
+	failpoint.Hit(failpoint.SocketAdmitted)
 	ws, conn, err := e.accept(w, r, s)
 	if err != nil {
 		return nil, err
 	}
 	s.ws, s.conn, peer.Subprotocol = ws, conn, ws.Subprotocol()
 	in = true
+	failpoint.Hit(failpoint.SocketUpgraded)
 	// An end that came meanwhile has marked the socket, and closes it as soon
 	// as it is opened. So there is nothing to do if it cannot be LIVE.
 	close(s.opened)
@@ -137,6 +141,7 @@ func (e *Endpoint) look(ctx context.Context, s *socket, cred session.Credential)
 			s.release()
 			s.hold = hold
 			cred = hold.Credential() // renewed, perhaps, and not to be forgotten
+			failpoint.Hit(failpoint.SocketLoaded)
 			err = s.entry.Admit(hold.User(), hold.Epoch(), hold.Left(), hold.Generations())
 		}
 		if !errors.Is(err, hub.ErrGap) {

@@ -41,22 +41,23 @@ const (
 // table has every package of the module. A package that is not here yet, or
 // not any more, does no harm.
 var table = map[string]row{
-	"prefixes":        {},
-	"internal/notice": {},
+	"prefixes":           {},
+	"internal/notice":    {},
+	"internal/failpoint": {},
 
-	"session":             {ours: []string{"prefixes", "internal/notice"}, tests: []string{"session/sessiontest", "session/memstore", "session/seal"}},
+	"session":             {ours: []string{"prefixes", "internal/notice", "internal/failpoint"}, tests: []string{"session/sessiontest", "session/memstore", "session/seal"}},
 	"session/memstore":    {ours: []string{"session"}, tests: []string{"session/sessiontest"}},
 	"session/redisstore":  {ours: []string{"session"}, outside: []string{goredis}, tests: []string{"session/sessiontest"}},
 	"session/seal":        {ours: []string{"internal/deflate"}},
 	"session/signed":      {ours: []string{"internal/deflate"}},
 	"session/sessiontest": {ours: []string{"session"}, outside: []string{porcupine, rapid, cmp}, tests: []string{"session/memstore"}},
 
-	"hub":             {ours: []string{"internal/notice"}, tests: []string{"hub/hubtest"}},
+	"hub":             {ours: []string{"internal/notice", "internal/failpoint"}, tests: []string{"hub/hubtest"}},
 	"hub/redisbroker": {ours: []string{"hub"}, outside: []string{goredis}, tests: []string{"hub/hubtest"}},
 	"hub/hubtest":     {ours: []string{"hub"}},
 
 	"transport": {
-		ours: []string{"session", "hub"}, outside: []string{websocket},
+		ours: []string{"session", "hub", "internal/failpoint"}, outside: []string{websocket},
 		tests: []string{"transport/transporttest", "session/memstore", "session/redisstore", "hub/redisbroker", "web"},
 	},
 	"transport/transporttest": {ours: []string{"transport", "session"}, tests: []string{"session/memstore"}},
