@@ -1,170 +1,209 @@
 package bench
 
 import (
+	"bufio"
+	"cmp"
 	"fmt"
 	"net/http"
-	"strings"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
+	"github.com/centrifugal/centrifuge"
 
 	"github.com/sessionhub/sessionhub/hub"
 	"github.com/sessionhub/sessionhub/internal/redistest"
 )
 
-// BenchmarkLogout is a logout on one node that closes the sockets of its
-// session on another. Both nodes are in this process, as are the clients; what
-// they share is a real Redis.
+// BenchmarkLogout is a logout on one node that closes the sockets of its session
+// there and on another, beside Disconnect of centrifuge. Each node is a process of its
+// own, this one is the clients; what the nodes share is a real Redis. A round of one and
+// of the other take turns, so that what else the machine does falls upon both.
 func BenchmarkLogout(b *testing.B) {
 	b.Cleanup(http.DefaultClient.CloseIdleConnections)
 	server := redistest.Start(b)
-	prefix := redistest.Prefix(b)
-	a, other := newNode(b, server.URL, prefix), newNode(b, server.URL, prefix)
-
-	var published series
-	b.Run("publish", func(b *testing.B) {
-		for b.Loop() {
-			published = append(published, publications(b, server, 1000)...)
-		}
-		b.ReportMetric(0, "ns/op")
-		b.ReportMetric(float64(published.at(0.5))/1e3, "p50-µs")
-		b.ReportMetric(float64(published.at(0.99))/1e3, "p99-µs")
-	})
-	bare := published.at(0.5)
-	lines := []string{
-		"sockets: until\tsamples\tp50\tp99\tmax\tp50 to PUBLISH",
-		fmt.Sprintf("bare PUBLISH received\t%d\t%s\t%s\t%s\t", len(published), millis(bare), millis(published.at(0.99)), millis(published.at(1))),
-	}
-	for _, c := range []struct{ sockets, rounds int }{{1, 300}, {100, 30}, {1000, 8}} {
-		var total ending
+	p := &pair{b: b, nodes: [2]*process{newProcess(b, server.URL), newProcess(b, server.URL)}}
+	p.heard = p.nodes[1].listen()
+	lines := []string{"sockets\t\tsamples\tp50\tp99\tmax\tspread of p99\tp50 to bare\tp99 to centrifuge"}
+	for _, c := range []struct{ sockets, rounds int }{{1, 300}, {100, 30}, {10000, 7}} {
 		b.Run(fmt.Sprintf("sockets=%d", c.sockets), func(b *testing.B) {
+			var ours, theirs ending
+			var least series
 			for b.Loop() {
+				ours, theirs, least = ending{}, ending{}, nil
 				for range c.rounds {
-					total.add(endOnce(b, a, other, c.sockets))
+					ours.add(p.end(c.sockets))
+					theirs.add(p.disconnect(c.sockets))
+					least = append(least, p.bare())
 				}
 			}
 			b.ReportMetric(0, "ns/op")
-			b.ReportMetric(float64(total.closed.at(0.5))/1e6, "p50-ms")
-			b.ReportMetric(float64(total.closed.at(0.99))/1e6, "p99-ms")
-			b.ReportMetric(float64(total.marked.at(0.99))/1e6, "stopped-p99-ms")
+			b.ReportMetric(millisOf(ours.closed.at(0.99)), "p99-ms")
+			b.ReportMetric(millisOf(ours.marked.at(0.99)), "stopped-p99-ms")
+			b.ReportMetric(millisOf(theirs.closed.at(0.99)), "centrifuge-p99-ms")
+			bare := least.at(0.5)
+			line := func(what string, s series, spread string, last string) {
+				lines = append(lines, fmt.Sprintf("%d\t%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s", c.sockets, what,
+					len(s), millis(s.at(0.5)), millis(s.at(0.99)), millis(s.at(1)), spread, times(s.at(0.5), bare), last))
+			}
+			line("a PUBLISH and a write", least, "", "")
+			line("logout: the other node has stopped", ours.marked, "", "")
+			line("logout: close frame", ours.closed, ours.p99.spread(), times(ours.closed.at(0.99), theirs.closed.at(0.99)))
+			line("logout: the last close frame", ours.last, "", times(ours.last.at(0.5), theirs.last.at(0.5)))
+			line("centrifuge: close frame", theirs.closed, theirs.p99.spread(), "1.0×")
+			line("centrifuge: the last close frame", theirs.last, "", "1.0×")
+			for _, r := range []struct {
+				what string
+				s    series
+			}{{"bare", least}, {"stopped", ours.marked}, {"closed", ours.closed}, {"centrifuge", theirs.closed}} {
+				record("logout", map[string]any{
+					"sockets": c.sockets, "what": r.what, "samples": len(r.s),
+					"p50": r.s.at(0.5), "p99": r.s.at(0.99), "max": r.s.at(1),
+				})
+			}
 		})
-		for _, s := range []struct {
-			what string
-			series
-		}{
-			{"logout answered on A", total.answered},
-			{"last socket stopped on B", total.marked},
-			{"close frame at a client of B", total.closed},
-			{"the last of these", total.last},
-		} {
-			lines = append(lines, fmt.Sprintf("%d: %s\t%d\t%s\t%s\t%s\t%s", c.sockets, s.what,
-				len(s.series), millis(s.at(0.5)), millis(s.at(0.99)), millis(s.at(1)), times(s.at(0.5), bare)))
-		}
 	}
-	table("A logout on node A, from the client's request on, over Redis and loopback", lines...)
+	table("The end of all sockets of a session, half of them on the node that is asked, over Redis and loopback", lines...)
 }
 
-// ending is how long the parts of logouts took, from the request on.
+func millisOf(d time.Duration) float64 { return float64(d) / 1e6 }
+
+// pair is two nodes that share a Redis.
+type pair struct {
+	b     *testing.B
+	nodes [2]*process
+	heard *bufio.Reader // from the second one, what /bare on the first publishes
+	users int
+}
+
+// ending is how long the parts of logouts took, from the call on.
 type ending struct {
-	answered series // the client of the logout has its answer
-	marked   series // the last of the sockets dispatches nothing any more
-	closed   series // a client has its close frame: one for each socket
-	last     series // the last of them has
+	marked series // the last of the sockets on the other node dispatches nothing any more
+	closed series // a client has its close frame: one for each socket
+	last   series // the last of them has: one for each round
+	p99    series // likewise
 }
 
 func (e *ending) add(more ending) {
-	e.answered = append(e.answered, more.answered...)
 	e.marked = append(e.marked, more.marked...)
 	e.closed = append(e.closed, more.closed...)
 	e.last = append(e.last, more.last...)
+	e.p99 = append(e.p99, more.p99...)
 }
 
-// endOnce logs in on a, opens sockets on another node, and logs out on a.
-func endOnce(b *testing.B, a, other *node, sockets int) ending {
-	cookie := a.post("/login", "")
-	peers := make([]*peer, sockets)
-	for i := range peers {
-		var err error
-		if peers[i], err = dial(other, cookie); err != nil {
-			b.Fatal(err)
-		}
-		// The answer says that the socket is open on the other side too.
-		if err := peers[i].write(textFrame, ok); err != nil {
-			b.Fatal(err)
-		}
-		if _, _, err := peers[i].read(); err != nil {
-			b.Fatal(err)
-		}
-	}
-	// A hub marks the connections of a session in the order in which they
-	// were registered: this one is the last.
-	_, value, _ := strings.Cut(cookie, "=")
-	id, _, _ := strings.Cut(value, ".")
-	mark := make(ear, 1)
-	entry := other.app.Hub().Register("main", id, []string{"main"}, mark)
-	defer entry.Remove()
+// place returns the node of a socket: halves, and a single one on the other node
+// than the one that is asked.
+func (p *pair) place(i int) *process { return p.nodes[(i+1)%2] }
 
+// open opens sockets, and returns when each has been answered: it is open on
+// the other side too then.
+func (p *pair) open(sockets int, path, cookie, hello string) []*peer {
+	p.b.Helper()
+	peers := make([]*peer, sockets)
+	errs := make([]error, sockets)
 	var wg sync.WaitGroup
-	ends := make([]time.Time, sockets)
-	for i, p := range peers {
+	atOnce := make(chan struct{}, 64)
+	for i := range peers {
+		atOnce <- struct{}{}
 		wg.Go(func() {
-			code, at, err := p.ended()
-			if err != nil || int(code) != hub.SessionEnded.Code {
-				b.Errorf("close code %d, %v", code, err)
+			defer func() { <-atOnce }()
+			q, err := dialPath(p.place(i).addr, path, cookie)
+			if err == nil {
+				peers[i] = q
+				err = q.write(textFrame, []byte(hello))
 			}
-			ends[i] = at
+			if err == nil {
+				_, _, err = q.read()
+			}
+			errs[i] = err
 		})
 	}
-	start := time.Now()
-	a.post("/logout", cookie)
-	e := ending{answered: series{time.Since(start)}}
 	wg.Wait()
-	e.marked = series{(<-mark).Sub(start)}
-	for _, at := range ends {
-		e.closed = append(e.closed, at.Sub(start))
+	for _, err := range errs {
+		if err != nil {
+			p.b.Fatal(err)
+		}
 	}
-	e.last = series{e.closed.at(1)}
+	return peers
+}
+
+// ends waits for the close frames of all, while begin has them sent.
+func (p *pair) ends(peers []*peer, want int, begin func() time.Time) ending {
+	p.b.Helper()
+	var wg sync.WaitGroup
+	at := make([]time.Time, len(peers))
+	var other atomic.Int64 // sockets that ended otherwise
+	var last atomic.Value  // how the last of them did
+	for i, q := range peers {
+		wg.Go(func() {
+			code, when, err := q.ended()
+			if err != nil || int(code) != want {
+				other.Add(1)
+				last.Store(fmt.Sprintf("close code %d, %v", code, err))
+			}
+			at[i] = when
+		})
+	}
+	start := begin()
+	wg.Wait()
+	if n := other.Load(); n > 0 {
+		p.b.Errorf("%d of %d sockets ended without close code %d: %v", n, len(peers), want, last.Load())
+	}
+	var e ending
+	for _, t := range at {
+		e.closed = append(e.closed, t.Sub(start))
+	}
+	e.last, e.p99 = series{e.closed.at(1)}, series{e.closed.at(0.99)}
 	return e
 }
 
-// ear is a connection that only tells when it was marked.
-type ear chan time.Time
-
-func (e ear) Mark(hub.Reason)        { e <- time.Now() }
-func (e ear) Close(hub.Reason)       {}
-func (e ear) Deliver(string, []byte) {}
-func (e ear) Lose(string)            {}
-
-// publications is how long a bare PUBLISH takes to a subscriber on another
-// connection: what no logout over Redis can be faster than.
-func publications(b *testing.B, server *redistest.Server, count int) (took series) {
-	ctx := b.Context()
-	from, to := server.Client(b), server.Client(b)
-	sub := to.Subscribe(ctx, "bench:publish")
-	defer sub.Close()
-	for _, err := sub.Receive(ctx); err != nil; {
-		b.Fatal(err)
+// end logs a session out that has so many sockets.
+func (p *pair) end(sockets int) ending {
+	p.b.Helper()
+	_, cookie := p.nodes[0].post("/login", "")
+	peers := p.open(sockets, "/ws", cookie, "ok")
+	// A hub marks the connections of a session in the order in which they were
+	// registered: this one is the last.
+	ear, err := p.nodes[1].ear(cookie)
+	if err != nil {
+		p.b.Fatal(err)
 	}
-	arrived := make(chan time.Time)
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	wg.Go(func() {
-		for range count {
-			m, err := sub.Receive(ctx)
-			if _, ok := m.(*redis.Message); !ok {
-				b.Errorf("received %v, %v", m, err)
-			}
-			arrived <- time.Now()
-		}
+	var start time.Time
+	e := p.ends(peers, hub.SessionEnded.Code, func() time.Time {
+		start = p.nodes[0].instant("/end", cookie)
+		return start
 	})
-	for range count {
-		start := time.Now()
-		if err := from.Publish(ctx, "bench:publish", "x").Err(); err != nil {
-			b.Fatal(err)
-		}
-		took = append(took, (<-arrived).Sub(start))
+	marked, err := ear()
+	if err != nil {
+		p.b.Fatal(err)
 	}
-	return took
+	e.marked = series{marked.Sub(start)}
+	return e
+}
+
+// disconnect does the same with centrifuge.
+func (p *pair) disconnect(sockets int) ending {
+	p.b.Helper()
+	p.users++
+	user := fmt.Sprint("user", p.users)
+	peers := p.open(sockets, "/centrifuge", "", `{"id":1,"connect":{"token":"`+user+`"}}`)
+	return p.ends(peers, int(centrifuge.DisconnectForceNoReconnect.Code), func() time.Time { return p.nodes[0].instant("/disconnect?user="+user, "") })
+}
+
+// bare is how long a PUBLISH and a write take: what no logout over Redis can be
+// faster than. The median of some, since it is a matter of a moment.
+func (p *pair) bare() time.Duration {
+	p.b.Helper()
+	var took []time.Duration
+	for range 9 {
+		start := p.nodes[0].instant("/bare", "")
+		if _, err := p.heard.ReadByte(); err != nil {
+			p.b.Fatal(err)
+		}
+		took = append(took, time.Since(start))
+	}
+	slices.SortFunc(took, cmp.Compare[time.Duration])
+	return took[len(took)/2]
 }

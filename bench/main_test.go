@@ -6,4 +6,8 @@ import (
 	"github.com/sessionhub/sessionhub/internal/redistest"
 )
 
-func TestMain(m *testing.M) { redistest.Main(m) }
+func TestMain(m *testing.M) {
+	if !isNode() {
+		redistest.Main(m)
+	}
+}

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/go-chi/chi/v5"
+
 	"github.com/sessionhub/sessionhub"
 	"github.com/sessionhub/sessionhub/session"
 	"github.com/sessionhub/sessionhub/transport"
@@ -28,31 +30,11 @@ func newNode(b *testing.B, redis, prefix string) *node {
 		b.Fatal(err)
 	}
 	n := &node{b: b, addr: ln.Addr().String()}
-	n.app, err = sessionhub.New(sessionhub.Options{
-		Public:     "http://" + n.addr,
-		Redis:      redis,
-		Prefix:     prefix,
-		Namespaces: []string{"main", "main/chat"},
-		Logger:     slog.New(slog.DiscardHandler),
-	})
+	var r chi.Router
+	n.app, r, err = newApp(n.addr, redis, prefix)
 	if err != nil {
 		b.Fatal(err)
 	}
-	sockets, err := n.app.Endpoint(transport.HandlerFunc(echo), transport.Options{
-		PerSession: 1 << 20, PerAddress: 1 << 20,
-		Rate: 1 << 20, Burst: 1 << 20,
-	})
-	if err != nil {
-		b.Fatal(err)
-	}
-	r := n.app.Router()
-	r.Post("/login", answer(func(ctx context.Context) error { return session.Login(ctx, "ada") }))
-	r.Post("/logout", answer(func(ctx context.Context) error { _, err := session.Logout(ctx, session.This); return err }))
-	r.Post("/untouched", answer(func(context.Context) error { return nil }))
-	r.Post("/read", answer(readTwo))
-	r.Post("/modify", answer(modifyTwo))
-	r.Handle("/ws", sockets)
-
 	ctx, stop := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() { served <- n.app.Serve(ctx, ln, r) }()
@@ -66,6 +48,35 @@ func newNode(b *testing.B, redis, prefix string) *node {
 		b.Fatal(err)
 	}
 	return n
+}
+
+// newApp returns an App and its routes.
+func newApp(addr, redis, prefix string) (*sessionhub.App, chi.Router, error) {
+	app, err := sessionhub.New(sessionhub.Options{
+		Public:     "http://" + addr,
+		Redis:      redis,
+		Prefix:     prefix,
+		Namespaces: []string{"main", "main/chat"},
+		Logger:     slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	sockets, err := app.Endpoint(transport.HandlerFunc(echo), transport.Options{
+		PerSession: 1 << 20, PerAddress: 1 << 20,
+		Rate: 1 << 20, Burst: 1 << 20,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	r := app.Router()
+	r.Post("/login", answer(func(ctx context.Context) error { return session.Login(ctx, "ada") }))
+	r.Post("/logout", answer(func(ctx context.Context) error { _, err := session.Logout(ctx, session.This); return err }))
+	r.Post("/untouched", answer(func(context.Context) error { return nil }))
+	r.Post("/read", answer(readTwo))
+	r.Post("/modify", answer(modifyTwo))
+	r.Handle("/ws", sockets)
+	return app, r, nil
 }
 
 // answer is a handler that does something to sessions.

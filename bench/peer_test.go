@@ -21,17 +21,20 @@ type peer struct {
 }
 
 // dial opens a socket to a node with a cookie.
-func dial(n *node, cookie string) (*peer, error) {
-	conn, err := net.Dial("tcp", n.addr)
+func dial(n *node, cookie string) (*peer, error) { return dialPath(n.addr, "/ws", cookie) }
+
+// dialPath opens a socket to any server.
+func dialPath(addr, path, cookie string) (*peer, error) {
+	conn, err := net.Dial("tcp", addr)
 	if err != nil {
 		return nil, err
 	}
 	p := &peer{conn, bufio.NewReaderSize(conn, 512)}
 	key := make([]byte, 16)
 	rand.Read(key)
-	fmt.Fprintf(conn, "GET /ws HTTP/1.1\r\nHost: %s\r\nOrigin: http://%[1]s\r\nCookie: %s\r\n"+
+	fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nOrigin: http://%[2]s\r\nCookie: %s\r\n"+
 		"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n\r\n",
-		n.addr, cookie, base64.StdEncoding.EncodeToString(key))
+		path, addr, cookie, base64.StdEncoding.EncodeToString(key))
 	resp, err := http.ReadResponse(p.in, nil)
 	if err == nil && resp.StatusCode != http.StatusSwitchingProtocols {
 		err = fmt.Errorf("bench: status %d", resp.StatusCode)
@@ -55,13 +58,21 @@ func (p *peer) write(kind byte, data []byte) error {
 	return err
 }
 
-// read returns the next frame. None of those here is longer than 125 bytes.
+// read returns the next frame. None of those here has 64 KiB.
 func (p *peer) read() (kind byte, data []byte, err error) {
 	var head [2]byte
 	if _, err := io.ReadFull(p.in, head[:]); err != nil {
 		return 0, nil, err
 	}
-	data = make([]byte, head[1])
+	size := int(head[1])
+	if size == 126 {
+		var long [2]byte
+		if _, err := io.ReadFull(p.in, long[:]); err != nil {
+			return 0, nil, err
+		}
+		size = int(binary.BigEndian.Uint16(long[:]))
+	}
+	data = make([]byte, size)
 	_, err = io.ReadFull(p.in, data)
 	return head[0], data, err
 }

@@ -11,6 +11,12 @@ import (
 // marked dead. The cause wraps the [hub.Reason] too.
 var ErrEnded = errors.New("transport: the connection ended")
 
+// endedError is the cause of a handler's context when its socket was marked dead.
+type endedError struct{ reason hub.Reason }
+
+func (e endedError) Error() string   { return ErrEnded.Error() + ": " + e.reason.Error() }
+func (e endedError) Unwrap() []error { return []error{ErrEnded, e.reason} }
+
 // reasonOf says with which reason an error closes a socket. The second result
 // is whether it is an error of the program, to be logged.
 func reasonOf(err error) (hub.Reason, bool) {

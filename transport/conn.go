@@ -2,9 +2,13 @@ package transport
 
 import (
 	"bufio"
+	"encoding/binary"
+	"errors"
 	"net"
 	"net/http"
+	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -20,6 +24,90 @@ type conn struct {
 
 	mu   sync.Mutex // guards the following field
 	last bool       // the deadline is final
+
+	out  sync.Mutex // held while a frame is written; guards the following field
+	over bool       // the close frame was sent, or another one in part
+
+	bye atomic.Pointer[goodbye] // after which nothing may come
+}
+
+// goodbye is a close frame, and how long the end may take.
+type goodbye struct {
+	frame []byte
+	grace time.Duration
+}
+
+// Write takes what the WebSocket library writes: the answer to the handshake, and
+// control frames, which its buffer makes one Write of. Messages go another way,
+// [conn.writeMessage]; so a close frame never comes into the middle of one.
+func (c *conn) Write(p []byte) (int, error) {
+	if c.bye.Load() != nil {
+		return len(p), nil // the library answers the answer to our close frame
+	}
+	return len(p), c.write(p)
+}
+
+// write sends a whole frame, unless the close frame comes before it.
+func (c *conn) write(frame []byte) (err error) {
+	c.out.Lock()
+	if c.bye.Load() == nil {
+		_, err = c.Conn.Write(frame)
+		c.over = err != nil
+	}
+	c.out.Unlock()
+	c.sayBye()
+	return err
+}
+
+// sayBye sends the close frame, if there is one and it was not sent. Whoever is just
+// writing a frame does it after that.
+func (c *conn) sayBye() {
+	bye := c.bye.Load()
+	if bye == nil || !c.out.TryLock() {
+		return
+	}
+	defer c.out.Unlock()
+	if c.over {
+		return
+	}
+	c.over = true
+	// When thousands end at once, the grace may be over before this goroutine came to
+	// write. A peer that takes nothing uses it up instead.
+	for range 3 {
+		began := time.Now()
+		n, err := c.Conn.Write(bye.frame)
+		if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(began) > bye.grace/2 {
+			return // sent, or the peer is gone
+		}
+		c.finish(bye.grace)
+	}
+}
+
+// writeMessage writes a message as one frame, in one system call.
+func (c *conn) writeMessage(isBinary bool, data []byte) error {
+	op := byte(opText)
+	if isBinary {
+		op = opBinary
+	}
+	buf := frames.Get().(*[]byte)
+	frame := appendFrame((*buf)[:0], op, data)
+	err := c.write(frame)
+	if cap(frame) <= maxPooled {
+		*buf = frame
+		frames.Put(buf)
+	}
+	return err
+}
+
+// farewell sends the close frame, and gives the connection this long from now on.
+// A peer that listens sees it in less than a millisecond. It does not wait for a frame
+// that is being written to a peer that takes nothing.
+func (c *conn) farewell(r hub.Reason, grace time.Duration) {
+	payload := append(binary.BigEndian.AppendUint16(nil, uint16(r.Code)), r.Text...)
+	if c.bye.CompareAndSwap(nil, &goodbye{appendFrame(nil, opClose, payload), grace}) {
+		c.finish(grace)
+		c.sayBye()
+	}
 }
 
 // finish gives everything that still happens on the connection this long.
@@ -40,13 +128,10 @@ func (c *conn) SetReadDeadline(t time.Time) error {
 	return c.Conn.SetReadDeadline(t)
 }
 
-// hangUp closes a connection with a reason. A peer that listens sees it in less
-// than a millisecond; one that does not is gone after the grace.
-func hangUp(ws *websocket.Conn, c *conn, r hub.Reason, grace time.Duration) {
-	// The deadline comes first: cancelling the read instead would drop TCP,
-	// and the client would see an EOF instead of the code.
-	c.finish(grace)
-	_ = ws.Close(websocket.StatusCode(r.Code), r.Text) // the peer may be gone
+// hangUp waits for the answer to the close frame, and closes the connection. After the
+// grace of the farewell it waits no longer.
+func hangUp(ws *websocket.Conn, r hub.Reason) {
+	_ = ws.Close(websocket.StatusCode(r.Code), r.Text) // reads; what it writes does not leave any more
 	_ = ws.CloseNow()                                  // after a handshake that failed
 }
 

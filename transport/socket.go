@@ -3,7 +3,6 @@ package transport
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"sync"
 	"sync/atomic"
@@ -26,11 +25,10 @@ type socket struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 
-	opened  chan struct{} // closed when ws and conn are set, or never will be
-	ws      *websocket.Conn
-	conn    *conn
-	closing sync.Once
-	closed  chan struct{} // closed when the connection is
+	opened chan struct{} // closed when ws and conn are set, or never will be
+	ws     *websocket.Conn
+	conn   *conn
+	said   chan struct{} // closed when the close frame was sent
 
 	// ahead holds a token for each message that is read or handled: one of
 	// each at the most.
@@ -65,7 +63,7 @@ func newSocket(e *Endpoint, peer *Peer) *socket {
 		messages: newBucket(e.o.Rate, e.o.Burst),
 		controls: newBucket(e.o.Rate, e.o.Burst),
 		opened:   make(chan struct{}),
-		closed:   make(chan struct{}),
+		said:     make(chan struct{}),
 		ahead:    make(chan struct{}, 2),
 		works:    true, // run lets it
 	}
@@ -78,23 +76,24 @@ func newSocket(e *Endpoint, peer *Peer) *socket {
 
 // Mark implements [hub.Conn].
 func (s *socket) Mark(r hub.Reason) {
-	s.cancel(fmt.Errorf("%w: %w", ErrEnded, r))
+	s.cancel(endedError{r})
 	s.inMu.Lock()
 	s.inbox = nil
 	s.inMu.Unlock()
 	s.mute()
 }
 
-// Close implements [hub.Conn].
+// Close implements [hub.Conn]. It sends the close frame and returns: thousands of
+// sockets that end at once all hear of it before the first of them is waited for.
 func (s *socket) Close(r hub.Reason) {
 	<-s.opened
 	if s.ws == nil {
 		return
 	}
-	s.closing.Do(func() {
-		hangUp(s.ws, s.conn, r, s.e.o.CloseGrace)
-		close(s.closed)
-	})
+	s.conn.farewell(r, s.e.o.CloseGrace)
+	close(s.said)
+	// run reads the answer. It may be busy with a handler that does not return.
+	time.AfterFunc(s.e.o.CloseGrace, s.drop)
 }
 
 // Deliver implements [hub.Conn].
@@ -145,17 +144,12 @@ func (s *socket) run() {
 		late := time.AfterFunc(s.e.o.MessageTimeout, func() { s.cancel(errGone) })
 		defer late.Stop()
 	}
+	s.part() // before a handler returns that takes its time
 	s.rest()
-	if _, dead := s.entry.Dead(); dead {
-		<-s.closed // the hub closes what it marked, with the code
-	}
+	s.part()
 	s.entry.Remove()
-	s.closing.Do(func() {
-		_ = s.ws.CloseNow() // the peer is gone
-		close(s.closed)
-	})
-	<-s.closed
-	s.ping.Stop() // a last ping may have set it again
+	_ = s.ws.CloseNow() // the peer is gone
+	s.ping.Stop()       // a last ping may have set it again
 	if r, dead := s.entry.Dead(); dead {
 		left = r
 	}
@@ -167,6 +161,14 @@ func (s *socket) run() {
 	s.release()
 	s.e.sockets.give(s.peer.Address)
 	s.e.now.Add(-1)
+}
+
+// part finishes the closing handshake, if the hub has ended the socket.
+func (s *socket) part() {
+	if r, dead := s.entry.Dead(); dead {
+		<-s.said // the hub sends the code to what it marked
+		hangUp(s.ws, r)
+	}
 }
 
 // abandon undoes what was done for a socket that is not opened.

@@ -178,6 +178,7 @@ func (e *Endpoint) bounce(w http.ResponseWriter, r *http.Request, peer *Peer, re
 	defer e.bounces.give(peer.Address)
 	e.refused.Add(1)
 	if ws, conn, err := e.accept(w, r, nil); err == nil {
-		hangUp(ws, conn, reason, e.o.CloseGrace)
+		conn.farewell(reason, e.o.CloseGrace)
+		hangUp(ws, reason)
 	}
 }

@@ -1,12 +1,6 @@
 package transport
 
-import (
-	"context"
-
-	"github.com/coder/websocket"
-
-	"github.com/sessionhub/sessionhub/hub"
-)
+import "github.com/sessionhub/sessionhub/hub"
 
 // frame is a message that waits to be written, or the end after the last.
 type frame struct {
@@ -63,11 +57,7 @@ func (s *socket) write() {
 			s.entry.End(f.last)
 			continue
 		}
-		kind := websocket.MessageText
-		if f.binary {
-			kind = websocket.MessageBinary
-		}
-		if err := s.ws.Write(context.Background(), kind, f.data); err != nil {
+		if err := s.conn.writeMessage(f.binary, f.data); err != nil {
 			s.mute()
 			s.drop()
 			continue
