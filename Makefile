@@ -1,10 +1,14 @@
 # make check   formatting, vet, staticcheck, and the arrows between packages
-# make test    all tests under the race detector, with a real Redis
+# make test    all tests under the race detector, with a real Redis, stopped at failpoints;
+#              then the bounds in time without it
+# make soak    the long random run with faults, for SOAK, from SEED (0: another one each time)
 # make fuzz    each fuzz target for FUZZTIME
 # make bench   the benchmarks that match BENCH
 # make comparison   those beside other libraries, into docs/comparison.md
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+SOAK ?= 10m
+SEED ?= 0
 FUZZTIME ?= 10s
 BENCH ?= .
 
@@ -12,7 +16,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := check
-.PHONY: check test fuzz bench comparison go tools
+.PHONY: check test soak fuzz bench comparison go tools
 
 check: go
 	@unformatted=$$(gofmt -l .)
@@ -28,12 +32,20 @@ check: go
 
 test: go tools
 	@set -x
-	go test -race -timeout 9m ./...
+	go test -race -tags failpoint -timeout 9m ./...
+	# The bounds in time are those of a build without the race detector.
+	go test -count 1 -v -run '^TestD(01|55|62)_' ./internal/faults
+	# Alone: a busy machine hides what comes late.
+	go test -race -count 1 -v -timeout 5m -run '^TestSoak$$' ./internal/soak -soak.for 1m
 	if [ -f bench/go.mod ]; then
 		cd bench
 		go vet ./...
 		go test ./...
 	fi
+
+soak: go tools
+	@set -x
+	go test -race -count 1 -v -timeout 0 -run '^TestSoak$$' ./internal/soak -soak.for $(SOAK) -soak.seed $(SEED)
 
 fuzz: go
 	@grep -rHo --include='*_test.go' --exclude-dir=bench '^func Fuzz[A-Za-z0-9_]*' . | sort | while IFS=: read -r file func; do

@@ -65,7 +65,7 @@ func TestUpgrade_endedWhileTheLoadIsInFlight(t *testing.T) {
 	running, stop := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if err := h.Run(running, m.Check); err != nil {
+		if err := h.Run(running, m); err != nil {
 			t.Error(err)
 		}
 	})

@@ -19,8 +19,8 @@ import (
 var ErrNotReady = errors.New("sessionhub: not ready")
 
 // Ready reports whether this node should be sent traffic: its hub can hear of
-// ends, and it is not draining. It asks nobody, so that a Redis which hangs
-// without closing the connection is not noticed. For a readiness endpoint.
+// ends, and it is not draining. It asks nobody; a Redis that hangs is noticed
+// within two and a half heartbeats. For a readiness endpoint.
 func (a *App) Ready() error {
 	switch {
 	case a.draining.Load():
@@ -31,10 +31,23 @@ func (a *App) Ready() error {
 	return nil
 }
 
-// Run keeps the hub going until ctx ends, for programs with a server of their
-// own; others call [App.Serve], which does so too. Sockets are accepted a
-// moment after it was called.
-func (a *App) Run(ctx context.Context) error { return a.hub.Run(ctx, a.sessions.Check) }
+// Run keeps the hub going until ctx ends, and carries out the ends of sessions that
+// the store did not take at once ([session.Manager.Run]), for programs with a server
+// of their own; others call [App.Serve], which does so too. Sockets are accepted a
+// moment after it was called. When it returns both have ended.
+func (a *App) Run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var (
+		wg   sync.WaitGroup
+		owed error
+	)
+	wg.Go(func() { owed = a.sessions.Run(ctx) })
+	err := a.hub.Run(ctx, a.sessions)
+	stop()
+	wg.Wait()
+	return errors.Join(err, owed)
+}
 
 // ListenAndServe serves h on addr until the process gets SIGTERM or an
 // interrupt, then drains. See [App.Serve].

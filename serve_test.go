@@ -18,9 +18,19 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/sessionhub/sessionhub"
+	"github.com/sessionhub/sessionhub/hub"
 	"github.com/sessionhub/sessionhub/internal/redistest"
 	"github.com/sessionhub/sessionhub/session"
+	"github.com/sessionhub/sessionhub/session/redisstore"
 	"github.com/sessionhub/sessionhub/transport"
+)
+
+// What the parts do for each other only if they have the methods.
+var (
+	_ session.ByUser    = (*hub.Hub)(nil)
+	_ session.Connected = (*hub.Hub)(nil)
+	_ session.Expecting = (*hub.Hub)(nil)
+	_ session.Served    = (*redisstore.Store)(nil)
 )
 
 func TestNew_saysWhatIsWrong(t *testing.T) {

@@ -36,16 +36,32 @@ type Options struct {
 	// may do so too.
 	Public string
 
-	// Redis is the URL of the Redis that all nodes share, as in
-	// "redis://user:password@host:6379/0".
+	// Redis is the URL of the Redis that all nodes share:
+	// "redis://user:password@host:6379/0", "redis+sentinel://..." for the master
+	// that Sentinels know, or "redis+cluster://...". [redisstore.NewClient] has
+	// their forms, those with TLS, and the parameters.
 	//
 	// Defaults to none: sessions and topics of this process only.
 	Redis string
+
+	// RedisClient is used in the place of one made from a URL: one that is shared
+	// with the rest of the program, or that needs what a URL does not say, such as
+	// a private certificate authority. [redisstore.NewClient] makes one with the
+	// settings that are needed; others are refused. The caller closes it, after
+	// [App.Close].
+	//
+	// Defaults to nil: Redis says what to connect to.
+	RedisClient redis.UniversalClient
 
 	// Prefix begins all keys and channels in Redis.
 	//
 	// Defaults to "sessionhub".
 	Prefix string
+
+	// RedisStore configures the store in Redis further: for how many replicas a
+	// logout waits, or that a Redis which may lose sessions is refused. Its Prefix
+	// is that of the App.
+	RedisStore redisstore.Options
 
 	// Namespaces are the session namespaces, parents first: "main" is a root,
 	// "main/chat" is below it. Their settings come from the environment, as
@@ -137,7 +153,7 @@ func New(o Options) (*App, error) {
 	}
 
 	var broker hub.Broker
-	if o.Redis == "" {
+	if o.Redis == "" && o.RedisClient == nil {
 		memory := hub.NewMemoryBroker()
 		a.store = &memstore.Store{Deliver: func(notice string) {
 			_ = memory.Notify(context.Background(), notice) // within this process it cannot fail
@@ -176,7 +192,18 @@ func (a *App) registry() (*prefixes.Registry, error) {
 
 // openRedis connects and looks whether Redis can be used.
 func openRedis(o Options) (*redisstore.Store, error) {
-	store, err := redisstore.Open(o.Redis, redisstore.Options{Prefix: o.Prefix})
+	settings := o.RedisStore
+	settings.Prefix = o.Prefix
+	var store *redisstore.Store
+	var err error
+	switch {
+	case o.RedisClient == nil:
+		store, err = redisstore.Open(o.Redis, settings)
+	case o.Redis != "":
+		err = errors.New("both Options.Redis and Options.RedisClient are set")
+	default:
+		store, err = redisstore.New(o.RedisClient, settings)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("sessionhub: %w", err)
 	}
@@ -270,7 +297,8 @@ func (a *App) Redis() redis.UniversalClient {
 	return a.redis.Client()
 }
 
-// Close releases what New opened. [App.Serve] does so itself.
+// Close releases what New opened, and leaves Options.RedisClient open.
+// [App.Serve] does so itself.
 func (a *App) Close() error {
 	if a.redis == nil {
 		return nil

@@ -24,13 +24,13 @@ func (q *quiet) Lose(string)            {}
 
 // running runs a hub for a benchmark. The session "a" lives in its store.
 func running(b *testing.B, broker hub.Broker) *hub.Hub {
-	h := hub.New(hub.Options{Broker: broker, Logger: slog.New(slog.DiscardHandler)})
+	h := hub.New(hub.Options{Broker: broker, Heartbeat: time.Hour, Logger: slog.New(slog.DiscardHandler)})
 	s := newStore()
 	s.put("a", record{})
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if err := h.Run(ctx, s.check); err != nil {
+		if err := h.Run(ctx, s); err != nil {
 			b.Errorf("Run = %v", err)
 		}
 	})
@@ -71,16 +71,24 @@ func BenchmarkEnd(b *testing.B) {
 	}
 }
 
-// direct is a broker through which the benchmark calls the hub.
+// direct is a broker through which the benchmark calls the hub. One heartbeat
+// comes back.
 type direct struct {
 	*hub.MemoryBroker
-	r chan hub.Receiver
+	r     chan hub.Receiver
+	beats chan []byte
 }
 
 func (d direct) Run(ctx context.Context, r hub.Receiver) error {
 	r.Fresh()
+	r.Publication("\x01direct", <-d.beats)
 	d.r <- r
 	<-ctx.Done()
+	return nil
+}
+
+func (d direct) Publish(_ context.Context, _ string, data []byte) error {
+	d.beats <- data
 	return nil
 }
 
@@ -88,11 +96,11 @@ func (d direct) Run(ctx context.Context, r hub.Receiver) error {
 func BenchmarkPublication(b *testing.B) {
 	for _, n := range []int{1, 1000} {
 		b.Run(fmt.Sprintf("subscribers=%d", n), func(b *testing.B) {
-			d := direct{hub.NewMemoryBroker(), make(chan hub.Receiver)}
+			d := direct{hub.NewMemoryBroker(), make(chan hub.Receiver), make(chan []byte, 10)}
 			h := running(b, d)
 			r := <-d.r
-			for !h.Fresh() {
-				time.Sleep(time.Millisecond)
+			if err := h.WaitFresh(context.Background()); err != nil {
+				b.Fatal(err)
 			}
 			var closed sync.WaitGroup
 			for range n {
@@ -117,5 +125,19 @@ func BenchmarkPublication(b *testing.B) {
 				b.Errorf("delivered %d", got)
 			}
 		})
+	}
+}
+
+// BenchmarkFresh measures what a message and a delivery pay for knowing.
+func BenchmarkFresh(b *testing.B) {
+	h := running(b, nil)
+	if err := h.WaitFresh(context.Background()); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if !h.Fresh() {
+			b.Fatal("stale")
+		}
 	}
 }

@@ -2,8 +2,9 @@ package hub
 
 import "context"
 
-// Broker carries publications and notices between nodes. Package hubtest has
-// this contract as a test suite. All methods may be called from any goroutine.
+// Broker carries publications and notices between nodes. What it sends does not
+// take the connection that it receives from, or heartbeats would prove less.
+// Package hubtest has this contract as a test suite. All methods may be called from any goroutine.
 type Broker interface {
 	// Run receives for one node, and calls r from one goroutine, until ctx
 	// ends; then it returns nil, and r is not called any more. A connection
@@ -34,6 +35,12 @@ type Broker interface {
 	// Notify sends a notice (see package notice) to all nodes, this one
 	// included. A broker drops publications rather than notices.
 	Notify(ctx context.Context, notice string) error
+
+	// Reset drops what carries messages to this node, because it brings
+	// nothing, and makes it anew: the receiver hears Stale with the cause, then
+	// Fresh. While that is under way already, and while Run does not run, it
+	// does nothing. It does not block, even when the connection hangs.
+	Reset(cause error)
 }
 
 // CountingBroker is a [Broker] that knows how many nodes it reaches. That is

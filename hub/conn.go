@@ -1,10 +1,5 @@
 package hub
 
-import (
-	"context"
-	"time"
-)
-
 // Conn is a connection as the hub sees it: a WebSocket, an event stream, any
 // other. The hub holds no lock while it calls one of these methods, so they
 // may call back into the hub. They may be called from several goroutines at
@@ -31,12 +26,3 @@ type Conn interface {
 	// each namespace, and must not block.
 	Lose(namespace string)
 }
-
-// Check asks the session store about ids of one family and reports each of
-// them once, in any order: whether it lives, and if so its epoch, how long it
-// has left, and the generation of each of its namespaces. It reports from the
-// calling goroutine, keeps neither ids nor the right to report after it
-// returned, and slides nothing. When it returns an error, what it reported
-// before still counts.
-type Check func(ctx context.Context, root string, ids []string,
-	report func(id string, alive bool, epoch uint64, left time.Duration, generations map[string]uint64)) error

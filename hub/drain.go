@@ -23,7 +23,8 @@ const (
 // and returns an error that says how many were left.
 //
 // From its call on the hub takes no connections any more: those registered
-// later are marked at once.
+// later are marked at once. It goes on acknowledging ends until Run returns; when
+// it has no connections any more, the other nodes are told not to expect it.
 func (h *Hub) Drain(ctx context.Context) error {
 	h.draining.Store(true)
 	span := drainSpan
@@ -40,6 +41,7 @@ func (h *Hub) Drain(ctx context.Context) error {
 		}
 	}
 	h.registry.signalEmpty() // another Drain may wait as well
+	signal(h.pulse.now)
 	return nil
 }
 

@@ -92,7 +92,7 @@ func (failing) Run(context.Context, hub.Receiver) error { return errDown }
 
 func TestRun_saysWhyTheBrokerGaveUp(t *testing.T) {
 	h := hub.New(hub.Options{Broker: failing{hub.NewMemoryBroker()}})
-	if err := h.Run(t.Context(), newStore().check); !errors.Is(err, errDown) {
+	if err := h.Run(t.Context(), newStore()); !errors.Is(err, errDown) {
 		t.Errorf("Run = %v", err)
 	}
 }

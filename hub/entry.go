@@ -260,8 +260,8 @@ func (e *Entry) FailOpen() { e.open.Store(true) }
 
 // deliver passes data on if the entry is LIVE, and the hub fresh or the entry
 // failing open, and reports whether it did.
-func (e *Entry) deliver(topic string, data []byte) bool {
-	if e.phase.Load() != live || !e.hub.Fresh() && !e.open.Load() {
+func (e *Entry) deliver(topic string, data []byte, fresh bool) bool {
+	if e.phase.Load() != live || !fresh && !e.open.Load() {
 		return false
 	}
 	e.conn.Deliver(topic, data)

@@ -24,22 +24,25 @@ func (p *printer) Close(r hub.Reason) {
 	close(p.gone)
 }
 
+// alive stands for the session manager, which asks the store.
+type alive struct{}
+
+func (alive) Recover(context.Context, bool) error { return nil }
+
+func (alive) Check(_ context.Context, _ string, ids []string, report hub.Report) error {
+	for _, id := range ids {
+		report(id, true, 1, time.Hour, nil)
+	}
+	return nil
+}
+
 func Example() {
 	ctx, cancel := context.WithCancel(context.Background())
 	h := hub.New(hub.Options{})
 	ran := make(chan error)
-	go func() {
-		// The session manager's Check belongs here: it asks the store.
-		ran <- h.Run(ctx, func(_ context.Context, _ string, ids []string,
-			report func(string, bool, uint64, time.Duration, map[string]uint64)) error {
-			for _, id := range ids {
-				report(id, true, 1, time.Hour, nil)
-			}
-			return nil
-		})
-	}()
-	for !h.Fresh() {
-		time.Sleep(time.Millisecond)
+	go func() { ran <- h.Run(ctx, alive{}) }()
+	if err := h.WaitFresh(ctx); err != nil {
+		fmt.Println(err)
 	}
 
 	// Register first, then load the session, then admit the connection.

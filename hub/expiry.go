@@ -108,13 +108,13 @@ func (h *Hub) Expect(root, id string, left time.Duration) {
 }
 
 // expire runs the timer until ctx ends.
-func (h *Hub) expire(ctx context.Context, check Check) {
+func (h *Hub) expire(ctx context.Context, store Sessions) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
 		due, wait, armed := h.expiry.take()
 		if len(due) > 0 {
-			h.askExpired(ctx, check, due)
+			h.askExpired(ctx, store, due)
 			if ctx.Err() != nil {
 				return
 			}
@@ -137,7 +137,7 @@ func (h *Hub) expire(ctx context.Context, check Check) {
 // askExpired asks about sessions whose deadline has come. The answer ends them
 // or arms them again. Without an answer they wait; after the stale limit it is
 // not safe to go on without knowing.
-func (h *Hub) askExpired(ctx context.Context, check Check, due []*session) {
+func (h *Hub) askExpired(ctx context.Context, store Sessions, due []*session) {
 	byRoot := make(map[string][]*session)
 	for _, s := range due {
 		byRoot[s.root] = append(byRoot[s.root], s)
@@ -149,7 +149,7 @@ func (h *Hub) askExpired(ctx context.Context, check Check, due []*session) {
 			for i, s := range part {
 				ids[i], waiting[s.name] = s.name, s
 			}
-			err := h.ask(ctx, check, root, ids, func(id string) { delete(waiting, id) })
+			err := h.ask(ctx, store, root, ids, func(id string) { delete(waiting, id) })
 			if err == nil || ctx.Err() != nil {
 				continue
 			}

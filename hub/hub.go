@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,7 +20,8 @@ type Options struct {
 	// Defaults to a [MemoryBroker] of its own: one node, this one.
 	Broker Broker
 
-	// Node names this node in what the hub logs.
+	// Node names this node in what the hub logs, and in what other nodes log of
+	// it: up to 64 bytes of it. It needs not be unique.
 	//
 	// Defaults to none: Logger names it, or there is one.
 	Node string
@@ -40,6 +42,20 @@ type Options struct {
 	// Defaults to 10 seconds.
 	StaleLimit time.Duration
 
+	// Heartbeat is how often this node tells all nodes, itself included, that
+	// it lives. When nothing of that has come back that was sent within two and
+	// a half of it, the hub is stale, drops the subscription and makes it anew.
+	// The others expect it to acknowledge ends until it was silent for three.
+	//
+	// Defaults to 1 second.
+	Heartbeat time.Duration
+
+	// AckWait is how long [Hub.Acks] waits for other nodes at most. Negative:
+	// it does not ask them.
+	//
+	// Defaults to 250 milliseconds.
+	AckWait time.Duration
+
 	// Logger takes what an operator should know. Nothing in it says who is
 	// connected.
 	//
@@ -53,6 +69,7 @@ type Hub struct {
 	broker     Broker
 	interval   time.Duration
 	staleLimit time.Duration
+	ackWait    time.Duration
 	log        *slog.Logger
 
 	registry *registry
@@ -61,6 +78,8 @@ type Hub struct {
 	health   *health
 	closers  closers
 	polls    *polls
+	pulse    *pulse
+	owed     *owed
 	joined   int // of ownTopics, subscribed to; revalidate's, then Run's
 
 	began    atomic.Bool   // Run was called
@@ -70,7 +89,9 @@ type Hub struct {
 	doubted  chan struct{} // holds a token when suspect was set
 
 	// For Stats.
+	took                                                                            atomic.Int64 // by the last revalidation, in nanoseconds
 	gaps, notices, malformed, marked, revalidations, failures, published, delivered atomic.Uint64
+	resets, acked, unacked                                                          atomic.Uint64
 }
 
 // New returns a Hub. Nothing runs until [Hub.Run], and until then the hub is
@@ -85,6 +106,12 @@ func New(o Options) *Hub {
 	if o.StaleLimit <= 0 {
 		o.StaleLimit = 10 * time.Second
 	}
+	if o.Heartbeat <= 0 {
+		o.Heartbeat = time.Second
+	}
+	if o.AckWait == 0 {
+		o.AckWait = defaultAckWait
+	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
@@ -95,12 +122,15 @@ func New(o Options) *Hub {
 		broker:     o.Broker,
 		interval:   o.Revalidate,
 		staleLimit: o.StaleLimit,
+		ackWait:    o.AckWait,
 		log:        o.Logger,
 		registry:   newRegistry(),
 		topics:     newTopics(o.Broker),
 		expiry:     newExpiry(),
-		health:     newHealth(),
+		health:     newHealth(o.Heartbeat),
 		polls:      newPolls(),
+		pulse:      newPulse(o.Heartbeat, o.Node),
+		owed:       newOwed(),
 		gapped:     make(chan struct{}, 1),
 		doubted:    make(chan struct{}, 1),
 	}
@@ -109,12 +139,12 @@ func New(o Options) *Hub {
 // ErrRan is returned by [Hub.Run] when it is called a second time.
 var ErrRan = errors.New("hub: Run was called before")
 
-// Run receives, revalidates and expires until ctx ends, and returns nil then,
-// or why the broker gave up before. It ends connections that are still
-// registered with [Restart], because nobody would learn of their sessions'
-// ends; [Hub.Drain] before that does it gently. All goroutines of the hub have
-// ended when it returns. It is called once.
-func (h *Hub) Run(ctx context.Context, check Check) error {
+// Run receives, revalidates, expires and sends heartbeats until ctx ends, and
+// returns nil then, or why the broker gave up before. It ends connections that
+// are still registered with [Restart], because nobody would learn of their
+// sessions' ends; [Hub.Drain] before that does it gently. All goroutines of the
+// hub have ended when it returns. It is called once.
+func (h *Hub) Run(ctx context.Context, s Sessions) error {
 	if h.began.Swap(true) {
 		return ErrRan
 	}
@@ -124,10 +154,13 @@ func (h *Hub) Run(ctx context.Context, check Check) error {
 	h.closers.start()
 
 	var wg sync.WaitGroup
-	wg.Go(func() { h.revalidate(ctx, check) })
-	wg.Go(func() { h.expire(ctx, check) })
+	wg.Go(func() { h.revalidate(ctx, s) })
+	wg.Go(func() { h.expire(ctx, s) })
 	wg.Go(func() { h.watchStale(ctx) })
+	wg.Go(func() { h.watchSilence(ctx) })
+	wg.Go(func() { h.beat(ctx) })
 	wg.Go(func() { h.answer(ctx) })
+	wg.Go(func() { h.acknowledge(ctx) })
 	err := h.broker.Run(ctx, &receiver{hub: h, answers: answerTopic + h.polls.node})
 	if ctx.Err() == nil && err == nil {
 		err = errors.New("it returned by itself")
@@ -192,7 +225,10 @@ func (h *Hub) Gate(text string) int {
 		h.unreadable(err)
 		return 0
 	}
-	marked := 0
+	return h.gate(n)
+}
+
+func (h *Hub) gate(n notice.Notice) (marked int) {
 	for _, e := range h.registry.find(key{n.Root, n.ID}, nil) {
 		var newly bool
 		switch n.Kind {
@@ -214,13 +250,31 @@ func (h *Hub) Gate(text string) int {
 // does not wait for them, except while Run does not run.
 func (h *Hub) Close(text string) {
 	if n, err := notice.Parse(text); err == nil {
-		h.closers.close(h.registry.find(key{n.Root, n.ID}, nil)...)
+		h.shut(n)
 	}
 }
 
-// Acks returns how many nodes have marked what a notice concerns, and how many
-// are expected to. A hub answers for itself.
-func (h *Hub) Acks(context.Context, string) (acked, expected int) { return 1, 1 }
+func (h *Hub) shut(n notice.Notice) {
+	h.closers.close(h.registry.find(key{n.Root, n.ID}, nil)...)
+}
+
+// EndUser marks with [SessionEnded], and closes, the connections that a user
+// has on this node in the family of root, but for those of the session except
+// ("": none), and returns how many it newly marked. Only connections that were
+// admitted are known to be a user's. It is for an end that the store did not
+// take; else each session's notice does this, on all nodes.
+func (h *Hub) EndUser(root, user, except string) int {
+	marked := 0
+	entries := h.registry.findUser(key{root, user}, nil)
+	entries = slices.DeleteFunc(entries, func(e *Entry) bool { return except != "" && e.session.name == except })
+	for _, e := range entries {
+		if e.mark(SessionEnded) {
+			marked++
+		}
+	}
+	h.closers.close(entries...)
+	return marked
+}
 
 // unreadable counts a notice of another version, or garbage: something ended,
 // and the store has to be asked what. The subscription is sound, so that the
@@ -252,10 +306,12 @@ func (h *Hub) Publish(ctx context.Context, topic string, data []byte) error {
 // anything that was loaded earlier has to be doubted.
 func (h *Hub) Gaps() uint64 { return h.gaps.Load() }
 
-// Fresh reports whether the hub can know of ends: it is subscribed, and has
-// looked everything up since. While it is not, nothing is delivered, messages
-// are not to be dispatched and connections not to be accepted.
-func (h *Hub) Fresh() bool { return h.health.fresh.Load() }
+// Fresh reports whether the hub can know of ends: it is subscribed, has looked
+// everything up since, and hears its own heartbeats. While it is not, nothing is
+// delivered, messages are not to be dispatched and connections not to be
+// accepted. It looks at the clock, so that a process that was stopped does not
+// go on where it was. It costs little more than that.
+func (h *Hub) Fresh() bool { return h.health.fresh() }
 
 // WaitFresh waits until the hub is fresh, and returns the cause of ctx's end
 // when that comes first. It costs nothing while the hub is fresh.

@@ -21,8 +21,8 @@ var ErrBusy = errors.New("hub: a node does not keep up with publications")
 // MemoryBroker is a [Broker] within one process. Several hubs may share one:
 // nodes in one process. Each has a queue: notices are always taken; a
 // publication waits up to a second while 16,384 are in a queue, so that a
-// [Conn.Deliver] must not publish. It has no gaps. Its zero value works, and
-// it starts no goroutine.
+// [Conn.Deliver] must not publish. It has no gaps but by Reset. Its zero value
+// works, and it starts no goroutine.
 type MemoryBroker struct {
 	mu     sync.Mutex // guards the following fields, and those of the nodes
 	nodes  []*memoryNode
@@ -34,14 +34,17 @@ type MemoryBroker struct {
 type memoryNode struct {
 	queue        []memoryItem
 	publications int           // in the queue
+	resetting    bool          // a reset is in the queue
 	wake         chan struct{} // holds a token when the queue is not empty
 }
 
-// memoryItem is a notice, or a publication if it has a topic.
+// memoryItem is a notice, a publication if it has a topic, or a reset if it has
+// a cause.
 type memoryItem struct {
 	topic  string
 	data   []byte
 	notice string
+	cause  error
 }
 
 // NewMemoryBroker returns a MemoryBroker.
@@ -68,10 +71,14 @@ func (b *MemoryBroker) Run(ctx context.Context, r Receiver) error {
 			if ctx.Err() != nil {
 				return nil
 			}
-			if it.topic == "" {
-				r.Notice(it.notice)
-			} else {
+			switch {
+			case it.cause != nil:
+				r.Stale(it.cause)
+				r.Fresh()
+			case it.topic != "":
 				r.Publication(it.topic, it.data)
+			default:
+				r.Notice(it.notice)
 			}
 		}
 	}
@@ -83,7 +90,7 @@ func (b *MemoryBroker) take(n *memoryNode, before []memoryItem) []memoryItem {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	items := n.queue
-	n.queue, n.publications = before[:0], 0
+	n.queue, n.publications, n.resetting = before[:0], 0, false
 	b.freed()
 	return items
 }
@@ -185,6 +192,19 @@ func (b *MemoryBroker) Notify(_ context.Context, notice string) error {
 		n.put(memoryItem{notice: notice})
 	}
 	return nil
+}
+
+// Reset implements [Broker]. It cannot tell the nodes apart: all of them hear of
+// a gap, behind what is in their queues. Nothing is lost.
+func (b *MemoryBroker) Reset(cause error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, n := range b.nodes {
+		if !n.resetting {
+			n.resetting = true
+			n.put(memoryItem{cause: cause})
+		}
+	}
 }
 
 func (n *memoryNode) put(it memoryItem) {

@@ -57,7 +57,7 @@ type question struct {
 	came time.Time
 }
 
-// poll is a question that waits for answers.
+// poll is a question, or a few of one subject, that waits for answers.
 type poll struct {
 	subject string
 	answers []message     // not taken yet
@@ -90,8 +90,8 @@ func (h *Hub) poll(ctx context.Context, subject, body string, take func(answer s
 	bounded, cancel := context.WithTimeout(ctx, pollBound)
 	defer cancel()
 	q := message{subject: subject, node: h.polls.node, nonce: rand.Text(), body: body}
-	p := h.polls.begin(q)
-	defer h.polls.end(q)
+	p := h.polls.begin(q.subject, q.nonce)
+	defer h.polls.end(q.nonce)
 	nodes, err := h.publishCounted(bounded, directTopic, []byte(q.String()))
 	if err != nil {
 		return fmt.Errorf("%w: this one alone: %w", ErrPartial, err)
@@ -184,20 +184,24 @@ func (h *Hub) reply(ctx context.Context, q question) {
 	}
 }
 
-// begin opens a poll.
-func (s *polls) begin(q message) *poll {
-	p := &poll{subject: q.subject, wake: make(chan struct{}, 1)}
+// begin opens a poll of one question, or of several.
+func (s *polls) begin(subject string, nonces ...string) *poll {
+	p := &poll{subject: subject, wake: make(chan struct{}, 1)}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.open[q.nonce] = p
+	for _, nonce := range nonces {
+		s.open[nonce] = p
+	}
 	return p
 }
 
 // end closes it. Answers that come later concern nobody.
-func (s *polls) end(q message) {
+func (s *polls) end(nonces ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.open, q.nonce)
+	for _, nonce := range nonces {
+		delete(s.open, nonce)
+	}
 }
 
 // take returns the answers that came since the last time.
@@ -209,27 +213,29 @@ func (s *polls) take(p *poll) []message {
 	return answers
 }
 
-// asked takes a question in, and reports whether it could be read. It does not
-// block.
-func (s *polls) asked(b []byte) bool {
-	m, ok := parseMessage(b)
-	switch m.node {
-	case "": // of another version, or garbage
-	case s.node:
+// asked takes a question in. It does not block.
+func (s *polls) asked(m message) {
+	if m.node == s.node {
 		s.hand(m)
-	default:
-		select {
-		case s.questions <- question{m, time.Now()}:
-		default:
-		}
+		return
 	}
-	return ok
+	select {
+	case s.questions <- question{m, time.Now()}:
+	default:
+	}
 }
 
 // answered takes an answer in, and reports whether it could be read.
 func (s *polls) answered(b []byte) bool {
 	m, ok := parseMessage(b)
-	s.hand(m)
+	if m.subject != ended {
+		s.hand(m)
+		return ok
+	}
+	all, ok := parseAcks(m)
+	for _, a := range all {
+		s.hand(a)
+	}
 	return ok
 }
 
@@ -245,11 +251,12 @@ func (s *polls) hand(m message) {
 	signal(p.wake)
 }
 
-// message is a question or an answer. An answer repeats subject and nonce.
+// message is a question, an answer or a heartbeat. An answer repeats subject
+// and nonce.
 type message struct {
 	subject string // what is asked
 	node    string // who sends it
-	nonce   string // random; names the question
+	nonce   string // names the question, where it is random, or the heartbeat
 	body    string // as the subject wants it
 }
 

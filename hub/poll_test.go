@@ -1,6 +1,7 @@
 package hub_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/sessionhub/sessionhub/hub"
+	"github.com/sessionhub/sessionhub/internal/notice"
 )
 
 func TestPoll_questionsOfOthersAreReadStrictly(t *testing.T) {
@@ -198,14 +200,17 @@ func TestPoll_questionsThatWaitAreBounded(t *testing.T) {
 	})
 }
 
-// wire is a broker that hands out its receiver and sends nothing by itself.
+// wire is a broker that hands out its receiver and sends nothing by itself but
+// one heartbeat.
 type wire struct {
 	receiver chan hub.Receiver
+	beats    chan []byte
 	publish  func(topic, text string)
 }
 
 func (b *wire) Run(ctx context.Context, r hub.Receiver) error {
 	r.Fresh()
+	r.Publication("\x01direct", <-b.beats)
 	b.receiver <- r
 	<-ctx.Done()
 	return nil
@@ -213,8 +218,13 @@ func (b *wire) Run(ctx context.Context, r hub.Receiver) error {
 func (b *wire) Subscribe(context.Context, string) error { return nil }
 func (b *wire) Unsubscribe(string)                      {}
 func (b *wire) Notify(context.Context, string) error    { return nil }
+func (b *wire) Reset(error)                             {}
 func (b *wire) Publish(_ context.Context, topic string, data []byte) error {
-	b.publish(topic, string(data))
+	if isBeat(data) {
+		b.beats <- data
+	} else {
+		b.publish(topic, string(data))
+	}
 	return nil
 }
 func (b *wire) PublishCounted(ctx context.Context, topic string, data []byte) (int, error) {
@@ -223,12 +233,12 @@ func (b *wire) PublishCounted(ctx context.Context, topic string, data []byte) (i
 
 // runWire runs a fresh hub on b for a fuzz target.
 func runWire(f *testing.F, b *wire) (*hub.Hub, hub.Receiver) {
-	b.receiver = make(chan hub.Receiver, 1)
-	h := hub.New(hub.Options{Broker: b, Logger: slog.New(slog.DiscardHandler)})
+	b.receiver, b.beats = make(chan hub.Receiver, 1), make(chan []byte, 10)
+	h := hub.New(hub.Options{Broker: b, Heartbeat: time.Hour, Logger: slog.New(slog.DiscardHandler)})
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if err := h.Run(ctx, newStore().check); err != nil {
+		if err := h.Run(ctx, newStore()); err != nil {
 			f.Errorf("Run = %v", err)
 		}
 	})
@@ -253,6 +263,9 @@ func FuzzQuestion(f *testing.F) {
 	answers := make(chan string, 10)
 	h, r := runWire(f, &wire{publish: func(topic, text string) { answers <- topic + " " + text }})
 	f.Fuzz(func(t *testing.T, data []byte) {
+		if bytes.HasPrefix(data, []byte("1|ended|")) {
+			t.Skip("FuzzEnded's")
+		}
 		gaps := h.Gaps()
 		r.Publication("\x01direct", data)
 		r.Publication("\x01direct", []byte("1|connections|-|-|main|last"))
@@ -280,6 +293,54 @@ func FuzzQuestion(f *testing.F) {
 		}
 		if h.Gaps() != gaps || !h.Fresh() {
 			t.Errorf("%q is a gap", data)
+		}
+	})
+}
+
+// FuzzEnded: only ends that can all be read are acknowledged, and each other one
+// is counted.
+func FuzzEnded(f *testing.F) {
+	for _, s := range []string{session("a"), epoch("a", 2) + "," + namespace("a", "chat", 1), "", ",", session("a") + ",", "2|s|main|a||0", "x"} {
+		f.Add(s)
+	}
+	answers := make(chan string, 10)
+	h, r := runWire(f, &wire{publish: func(_, text string) { answers <- text }})
+	n := 0
+	ask := func(body string) (nonce string) {
+		n++
+		nonce = fmt.Sprint("x", n)
+		r.Publication("\x01direct", []byte("1|ended|N|"+nonce+"|"+body))
+		return nonce
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		if len(body) > 1<<16 {
+			t.Skip("too long for a message")
+		}
+		bad := uint64(0)
+		for text := range strings.SplitSeq(body, ",") {
+			if _, err := notice.Parse(text); err != nil {
+				bad++
+			}
+		}
+		malformed := h.Stats().Malformed
+		want := []string{ask(body)}
+		if bad > 0 {
+			want = nil
+		}
+		want = append(want, ask(session("last")))
+		var got []string
+		for len(got) < len(want) {
+			f := strings.Split(<-answers, "|")
+			got = append(got, f[3])
+			if f[4] != "" {
+				got = append(got, strings.Split(f[4], ",")...)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("answers to %q = %q, want %q", body, got, want)
+		}
+		if n := h.Stats().Malformed - malformed; n != bad {
+			t.Errorf("%q: %d malformed, want %d", body, n, bad)
 		}
 	})
 }

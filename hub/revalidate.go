@@ -7,9 +7,31 @@ import (
 	"math/rand/v2"
 	"slices"
 	"time"
+
+	"github.com/sessionhub/sessionhub/internal/failpoint"
 )
 
-// batch is how many ids one call of a [Check] gets at most.
+// Sessions is the session store as the hub asks it. A *session.Manager is one.
+type Sessions interface {
+	// Recover comes before anything is looked up: after a gap, when the store's
+	// server may have been replaced by one that does not know the newest ends,
+	// and before each periodic revalidation. It repeats such ends. An error is
+	// a failed revalidation.
+	Recover(ctx context.Context, gap bool) error
+
+	// Check asks about ids of one family and reports each of them once, in any
+	// order. It reports from the calling goroutine, keeps neither ids nor the
+	// right to report after it returned, and slides nothing. When it returns an
+	// error, what it reported before still counts.
+	Check(ctx context.Context, root string, ids []string, report Report) error
+}
+
+// Report takes what the store says of one session: whether it lives, and if so
+// its epoch, how long it has left, and the generation of each of its
+// namespaces.
+type Report = func(id string, alive bool, epoch uint64, left time.Duration, generations map[string]uint64)
+
+// batch is how many ids one call of [Sessions] gets at most.
 const batch = 1000
 
 // Pauses between revalidations.
@@ -21,7 +43,7 @@ const (
 
 // revalidate looks everything up in the store until ctx ends: after each gap,
 // after an unreadable notice, and from time to time.
-func (h *Hub) revalidate(ctx context.Context, check Check) {
+func (h *Hub) revalidate(ctx context.Context, sessions Sessions) {
 	var (
 		failing time.Time // since when; zero: the last one succeeded
 		retry   = retryMin
@@ -48,7 +70,7 @@ func (h *Hub) revalidate(ctx context.Context, check Check) {
 			}
 		}
 		started = time.Now()
-		err := h.revalidateOnce(ctx, check)
+		err := h.revalidateOnce(ctx, sessions)
 		if ctx.Err() != nil {
 			return
 		}
@@ -74,22 +96,33 @@ func (h *Hub) revalidate(ctx context.Context, check Check) {
 
 // revalidateOnce asks about every session with a connection here, and makes
 // the hub fresh if nothing can have been missed since it began.
-func (h *Hub) revalidateOnce(ctx context.Context, check Check) error {
+func (h *Hub) revalidateOnce(ctx context.Context, sessions Sessions) error {
 	for _, topic := range h.ownTopics()[h.joined:] {
 		if err := h.broker.Subscribe(ctx, topic); err != nil {
 			return fmt.Errorf("subscribe for this node: %w", err)
 		}
-		h.joined++
+		if h.joined++; h.joined == len(h.ownTopics()) {
+			h.health.join()
+			close(h.pulse.joined)
+			signal(h.pulse.now)
+		}
 	}
-	turn := h.health.begin()
+	// Not from what woke us: after a gap the timer may have come first.
+	turn, gap := h.health.begin()
 	h.suspect.Store(false)
 	began := time.Now()
+	if gap {
+		failpoint.Hit(failpoint.GapSubscribed)
+	}
+	if err := h.recover(ctx, sessions, gap); err != nil {
+		return err
+	}
 	n := 0
 	var errs []error
 	for root, ids := range h.registry.ids() {
 		n += len(ids)
 		for part := range slices.Chunk(ids, batch) {
-			if err := h.ask(ctx, check, root, part, nil); err != nil {
+			if err := h.ask(ctx, sessions, root, part, nil); err != nil {
 				// The rest of this family would not fare better.
 				errs = append(errs, fmt.Errorf("family %q: %w", root, err))
 				break
@@ -100,19 +133,34 @@ func (h *Hub) revalidateOnce(ctx context.Context, check Check) error {
 		return err
 	}
 	h.revalidations.Add(1)
-	if h.health.proved(turn) {
+	h.took.Store(int64(time.Since(began)))
+	if h.health.looked(turn) {
 		h.log.Info("fresh", "sessions", n, "took", time.Since(began))
+	}
+	return nil
+}
+
+// recover has ends repeated that the store may have lost. It is given up after
+// the stale limit.
+func (h *Hub) recover(ctx context.Context, sessions Sessions, gap bool) error {
+	ctx, cancel := context.WithTimeout(ctx, h.staleLimit)
+	defer cancel()
+	if err := sessions.Recover(ctx, gap); err != nil {
+		return fmt.Errorf("recover: %w", err)
 	}
 	return nil
 }
 
 // ask has some ids checked and applies what is reported. A check that takes
 // longer than the stale limit is given up.
-func (h *Hub) ask(ctx context.Context, check Check, root string, ids []string, reported func(id string)) error {
+func (h *Hub) ask(ctx context.Context, sessions Sessions, root string, ids []string, reported func(id string)) error {
 	ctx, cancel := context.WithTimeout(ctx, h.staleLimit)
 	defer cancel()
 	missing := len(ids)
-	err := check(ctx, root, ids, func(id string, alive bool, epoch uint64, left time.Duration, generations map[string]uint64) {
+	err := sessions.Check(ctx, root, ids, func(id string, alive bool, epoch uint64, left time.Duration, generations map[string]uint64) {
+		if missing == len(ids) {
+			failpoint.Hit(failpoint.GapAsked)
+		}
 		missing--
 		h.apply(key{root, id}, alive, epoch, left, generations)
 		if reported != nil {

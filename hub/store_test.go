@@ -24,13 +24,16 @@ type record struct {
 	generations map[string]uint64
 }
 
-// store is what a Check asks.
+// store is a hub.Sessions.
 type store struct {
 	mu      sync.Mutex // guards the following fields
 	records map[string]record
 	down    bool
 	calls   int
 	slow    chan struct{} // if not nil, answers are computed and then held until it is closed
+
+	recovered  []bool // the gap of each Recover
+	recovering error  // what Recover returns
 }
 
 func newStore() *store { return &store{records: make(map[string]record)} }
@@ -78,7 +81,16 @@ func (s *store) count() int {
 	return s.calls
 }
 
-func (s *store) check(ctx context.Context, root string, ids []string,
+// Recover implements hub.Sessions.
+func (s *store) Recover(_ context.Context, gap bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.recovered = append(s.recovered, gap)
+	return s.recovering
+}
+
+// Check implements hub.Sessions.
+func (s *store) Check(ctx context.Context, root string, ids []string,
 	report func(string, bool, uint64, time.Duration, map[string]uint64)) error {
 	type answer struct {
 		id    string
@@ -163,11 +175,21 @@ func start(t *testing.T, s *store, shared *hub.MemoryBroker) *node {
 // startOn is start on a broker that goes around the bus, or without a bus.
 func startOn(t *testing.T, s *store, around hub.Broker, b *bus) *node {
 	t.Helper()
+	return startWith(t, hub.Options{}, s, around, b)
+}
+
+// startWith is startOn with options.
+func startWith(t *testing.T, o hub.Options, s *store, around hub.Broker, b *bus) *node {
+	t.Helper()
 	n := &node{store: s, bus: b, t: t}
-	n.Hub = hub.New(hub.Options{Broker: around, Logger: slog.New(slog.DiscardHandler)})
+	o.Broker = around
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	n.Hub = hub.New(o)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)
-	go func() { ended <- n.Run(ctx, s.check) }()
+	go func() { ended <- n.Run(ctx, s) }()
 	n.stop = sync.OnceValue(func() error { cancel(); return <-ended })
 	t.Cleanup(func() {
 		if err := n.stop(); err != nil {

@@ -107,6 +107,9 @@ func (p *part) confirm(ctx context.Context) error {
 		p.send = p.current(p.state.Hash)
 		return nil
 	}
+	if p.refuse(nil) != nil {
+		return nil // as if it were gone
+	}
 	tctx, cancel := p.sc.m.deadline(ctx)
 	defer cancel()
 	rec, err := p.sc.m.store.Save(tctx, &p.f.Family, p.cred.ID, Save{Epoch: p.state.Epoch, Slide: SlideAlways})
@@ -272,6 +275,9 @@ func (p *part) write(ctx context.Context, s Save, deltas map[string]Delta) (Reco
 // another value than before.
 func (p *part) repeat(ctx context.Context, w writeKind, deltas map[string]Delta,
 	write func(context.Context, string, map[string]Delta) (Record, error)) (Record, error) {
+	if err := p.refuse(deltas); err != nil {
+		return Record{}, err
+	}
 	op := newOp()
 	if d := p.doubt; d != nil && len(deltas) > 0 {
 		// The same save again happens once, whatever became of it. Another one

@@ -16,6 +16,11 @@
 // [ErrNamespaceEnded], and a login refuses those that loaded before it, with
 // [ErrRenewed].
 //
+// An end that the store cannot be told is owed ([ErrOwed]): this node denies the
+// session from then on, and [Manager.Run] asks the store again until it took the
+// end. Which ends a server lacks that took another one's place, [Manager.Recover]
+// repeats.
+//
 // # Concurrent writers
 //
 // A scope records what it changes, not what it loaded: writers of different

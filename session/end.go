@@ -5,35 +5,61 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/sessionhub/sessionhub/internal/failpoint"
 	"github.com/sessionhub/sessionhub/internal/notice"
 )
 
+// order is an end to carry out: what, why, and by whom.
+type order struct {
+	f    *family
+	ends []End
+	why  Why // empty: nothing lives that could end, but for a connection that nobody told
+	by   string
+
+	// logins are when the sessions were logged in to last, by id, as far as it is
+	// known: an end that has to wait spares one that is logged in to meanwhile.
+	logins map[string]time.Time
+
+	// shown is the secret that the visitor proved the right to it with.
+	shown secret
+}
+
+// order returns the end of whole sessions.
+func (f *family) order(why Why, by string, sessions ...*State) *order {
+	o := &order{f: f, why: why, by: by, logins: make(map[string]time.Time, len(sessions))}
+	for _, s := range sessions {
+		o.ends = append(o.ends, End{ID: s.ID, User: s.User})
+		o.logins[s.ID] = s.Authenticated
+	}
+	return o
+}
+
 // EndSession ends one session below root ("": the first root), as an
 // administrator does, whom by names in the [Event]. Two round trips. Errors:
-// [ErrUnavailable].
+// [ErrUnavailable], which is [ErrOwed] too where the end will follow.
 func (m *Manager) EndSession(ctx context.Context, root, id, by string) (Result, error) {
 	f, err := m.family(root)
 	if err != nil {
 		return Result{}, err
 	}
-	e := End{ID: id}
+	o := &order{f: f, ends: []End{{ID: id}}, why: WhyAdministrator, by: by}
 	// The user is asked for so that the session leaves the user's list too. It
-	// is ended even if that fails.
+	// is ended even if that fails, and whoever is logged in to it.
 	s, err := m.check(ctx, f, id)
-	why := WhyAdministrator
 	if err == nil && s == nil {
-		why = "" // nothing lives that could end, but for a connection that nobody told
+		o.why = ""
 	} else if err == nil {
-		e.User = s.User
+		o.ends[0].User = s.User
 	}
-	return m.end(ctx, f, []End{e}, why, by)
+	return m.end(ctx, o)
 }
 
 // EndUser ends all sessions of a user below root ("": the first root), but for
 // the id except ("": none), and those whose login is in progress. by names in
-// the [Event] who does so. Three round trips. Errors: [ErrUnavailable].
+// the [Event] who does so. Three round trips. Errors: [ErrUnavailable], which is
+// [ErrOwed] too where the end will follow.
 func (m *Manager) EndUser(ctx context.Context, root, user, except, by string) (Result, error) {
 	f, err := m.family(root)
 	if err != nil {
@@ -47,7 +73,9 @@ func (m *Manager) EndUser(ctx context.Context, root, user, except, by string) (R
 // that begins meanwhile may stay: who needs certainty stops logins first. It looks
 // at every session that there is, a few hundred at a time with two round trips
 // each, and ends with ctx between them; what was ended is counted also with an
-// error. Errors: [ErrUnavailable], those of ctx.
+// error. It is never owed: which sessions there are only the store knows, and the
+// one who asks can ask again, for what is left. Errors: [ErrUnavailable], those of
+// ctx.
 func (m *Manager) EndAll(ctx context.Context, root, by string) (Result, error) {
 	all := Result{StoreOK: true}
 	f, err := m.family(root)
@@ -83,75 +111,113 @@ func (m *Manager) endSome(ctx context.Context, f *family, ids []string, by strin
 	if err != nil {
 		return Result{}, err
 	}
-	var ends []End
-	for _, s := range states {
-		if s != nil {
-			ends = append(ends, End{ID: s.ID, User: s.User})
-		}
-	}
-	return m.end(ctx, f, ends, WhyAdministrator, by)
+	living := slices.DeleteFunc(states, func(s *State) bool { return s == nil })
+	return m.carryOut(ctx, f.order(WhyAdministrator, by, living...))
 }
 
+// endUser ends the sessions of a user. What the store does not take is owed.
 func (m *Manager) endUser(ctx context.Context, f *family, user, except string, why Why, by string) (Result, error) {
+	r, err := m.carryOutUser(ctx, f, user, why, by, func(id string) bool { return id == except })
+	if !away(err) {
+		return r, err
+	}
+	owed, err := m.owe(ctx, m.debtOfUser(f, user, except, why, by), err)
+	owed.ClosedHere += r.ClosedHere
+	return owed, fmt.Errorf("end the sessions of a user: %w", err)
+}
+
+// carryOutUser ends the sessions of a user, but for those that are spared.
+func (m *Manager) carryOutUser(ctx context.Context, f *family, user string, why Why, by string, spared func(id string) bool) (Result, error) {
 	lctx, cancel := m.deadline(ctx)
 	defer cancel()
 	listed, err := m.store.Raise(lctx, &f.Family, user)
 	if err != nil {
-		return Result{}, fmt.Errorf("end the sessions of a user: %w", err)
+		return Result{}, fmt.Errorf("list sessions: %w", err)
 	}
 	states, err := m.owned(ctx, f, user, listed)
 	if err != nil {
-		return Result{}, fmt.Errorf("end the sessions of a user: %w", err)
+		return Result{}, err
 	}
-	var ends []End
-	for _, s := range states {
-		if s.ID != except {
-			ends = append(ends, End{ID: s.ID, User: user})
+	var all []*State
+	for i := range states {
+		if !spared(states[i].ID) {
+			all = append(all, &states[i])
 		}
 	}
-	return m.end(ctx, f, ends, why, by)
+	return m.carryOut(ctx, f.order(why, by, all...))
 }
 
-// end carries out ends: connections here stop first, then the store deletes
-// and tells, then connections here close, whatever the store said.
-func (m *Manager) end(ctx context.Context, f *family, ends []End, why Why, by string) (Result, error) {
-	r := Result{ClosedHere: m.gate(f, ends)}
+// end carries out an end. What the store does not take is owed.
+func (m *Manager) end(ctx context.Context, o *order) (Result, error) {
+	r, err := m.carryOut(ctx, o)
+	if !away(err) {
+		return r, err
+	}
+	owed, err := m.owe(ctx, m.debtOf(o), err)
+	owed.ClosedHere += r.ClosedHere
+	return owed, err
+}
+
+// carryOut carries out an end: connections here stop first, then the store
+// deletes and tells, then connections here close, whatever the store said.
+func (m *Manager) carryOut(ctx context.Context, o *order) (Result, error) {
+	r := Result{ClosedHere: m.gate(o.f, o.ends)}
 	failpoint.Hit(failpoint.EndGated)
-	err := m.delete(ctx, f, ends)
-	failpoint.Hit(failpoint.EndDeleted)
+	err := m.delete(ctx, o.f, o.ends)
+	if err == nil {
+		failpoint.Hit(failpoint.EndDeleted)
+	}
 	r.StoreOK = err == nil
-	r.ClosedHere += m.shut(ends)
-	last := ""
-	if len(ends) > 0 {
-		last = ends[len(ends)-1].Notice
-	}
-	r.NodesAcked, r.NodesExpected = m.ends.Acks(ctx, last)
+	r.ClosedHere += m.shut(o.ends)
 	if err != nil {
-		return r, fmt.Errorf("end %d sessions: %w", len(ends), err)
+		r.NodesAcked, r.NodesExpected = m.alone(ctx)
+		return r, fmt.Errorf("end %d sessions: %w", len(o.ends), err)
 	}
-	if why != "" {
-		m.ended(ctx, f, ends, why, by)
+	r.NodesAcked, r.NodesExpected = m.acks(ctx, o.ends)
+	if o.why != "" {
+		m.ended(ctx, o)
 	}
 	return r, nil
+}
+
+// acks returns how many nodes have marked what ended, and how many there are.
+func (m *Manager) acks(ctx context.Context, ends []End) (acked, expected int) {
+	notices := make([]string, len(ends))
+	for i, e := range ends {
+		notices[i] = e.Notice
+	}
+	acked, expected = m.ends.Acks(ctx, notices...)
+	if len(ends) == 0 {
+		acked = expected // there was nothing to mark
+	}
+	return acked, expected
+}
+
+// alone is the answer when only this node has marked what ended.
+func (m *Manager) alone(ctx context.Context) (acked, expected int) {
+	_, expected = m.ends.Acks(ctx)
+	return 1, max(expected, 1)
 }
 
 // delete deletes some at a time. One that fails does not keep the others.
 func (m *Manager) delete(ctx context.Context, f *family, ends []End) error {
 	var errs []error
 	for some := range slices.Chunk(ends, atOnce) {
-		dctx, cancel := m.deadline(ctx)
-		errs = append(errs, m.store.Delete(dctx, &f.Family, some...))
-		cancel()
+		errs = append(errs, m.done.keep(f, some, func() error {
+			dctx, cancel := m.deadline(ctx)
+			defer cancel()
+			return m.store.Delete(dctx, &f.Family, some...)
+		}))
 	}
 	return errors.Join(errs...)
 }
 
 // ended counts and tells ends that were carried out.
-func (m *Manager) ended(ctx context.Context, f *family, ends []End, why Why, by string) {
-	m.stats.ended.Add(uint64(len(ends)))
-	for _, e := range ends {
+func (m *Manager) ended(ctx context.Context, o *order) {
+	m.stats.ended.Add(uint64(len(o.ends)))
+	for _, e := range o.ends {
 		m.tell(ctx, Event{
-			Kind: EventEnded, Root: f.root.Name, Namespace: e.Namespace, ID: e.ID, User: e.User, Why: why, By: by,
+			Kind: EventEnded, Root: o.f.root.Name, Namespace: e.Namespace, ID: e.ID, User: e.User, Why: o.why, By: o.by,
 		})
 	}
 }
@@ -160,15 +226,19 @@ func (m *Manager) ended(ctx context.Context, f *family, ends []End, why Why, by 
 // returns how many.
 func (m *Manager) gate(f *family, ends []End) (n int) {
 	for i := range ends {
-		e := &ends[i]
-		text := notice.Notice{Kind: notice.Session, Root: f.root.Name, ID: e.ID}
-		if e.Namespace != "" {
-			text.Kind, text.Namespace, text.Below = notice.Namespace, e.Namespace, e.Generation+1
-		}
-		e.Notice = text.String()
-		n += m.ends.Gate(e.Notice)
+		ends[i].Notice = f.notice(ends[i])
+		n += m.ends.Gate(ends[i].Notice)
 	}
 	return n
+}
+
+// notice returns what nodes are told of an end.
+func (f *family) notice(e End) string {
+	n := notice.Notice{Kind: notice.Session, Root: f.root.Name, ID: e.ID}
+	if e.Namespace != "" {
+		n.Kind, n.Namespace, n.Below = notice.Namespace, e.Namespace, e.Generation+1
+	}
+	return n.String()
 }
 
 // shut closes the connections that gate stopped, when the store was asked to

@@ -81,7 +81,7 @@ func (m *Manager) Begin(ctx context.Context, root string, r *http.Request, token
 // until [Hold.Release]. One round trip; two when the secret is renewed.
 //
 // Errors: [ErrNotFound] for an id that does not exist, or a secret that does
-// not fit; [ErrRenewed] when a login replaced the secret a moment ago and its
+// not fit, or an end that is owed ([ErrOwed]); [ErrRenewed] when a login replaced the secret a moment ago and its
 // cookie must be about to arrive; [ErrUnavailable].
 func (m *Manager) Hold(ctx context.Context, c Credential) (*Hold, error) {
 	f, err := m.family(c.Root)
@@ -103,6 +103,10 @@ func (m *Manager) hold(ctx context.Context, f *family, l *live, c Credential) (*
 		ctx, cancel := m.deadline(ctx)
 		defer cancel()
 		return m.store.Load(ctx, &f.Family, c.ID, o)
+	}
+	shown := c
+	if m.denied(f, shown, "") != nil {
+		return nil, ErrNotFound
 	}
 	rec, err := load(Load{Hash: c.secret.hash(), Slide: SlideDue})
 	if errors.Is(err, ErrCorrupt) {
@@ -141,6 +145,11 @@ func (m *Manager) hold(ctx context.Context, f *family, l *live, c Credential) (*
 		}
 	}
 	l.offer(&rec)
+	// An end that the store does not take meanwhile finds the snapshot, or is seen
+	// here.
+	if m.denied(f, shown, rec.User) != nil {
+		return nil, ErrNotFound
+	}
 	return &Hold{
 		m: m, f: f, l: l, cred: c,
 		user: rec.User, epoch: rec.Epoch, left: rec.Left,
@@ -197,6 +206,9 @@ func (h *Hold) Release() {
 
 // read returns the record that a message reads, and when it came.
 func (h *Hold) read(ctx context.Context, o HoldOptions) (*Record, time.Time, error) {
+	if h.m.denied(h.f, h.cred, h.user) != nil {
+		return nil, time.Time{}, fmt.Errorf("load %s: %w", Short(h.cred.ID), ErrEnded)
+	}
 	if h.l.stale.Swap(false) || o.Fresh {
 		slide := SlideDue
 		if o.Quiet {

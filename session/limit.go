@@ -55,14 +55,18 @@ func (m *Manager) enforce(ctx context.Context, f *family, user, current string) 
 		// Another login came between room and this one. Nobody knows which of
 		// them looked first, whatever the clocks say, so this one does not stay;
 		// nor does the other, if it sees this one.
-		_, err := m.end(ctx, f, []End{{ID: current, User: user}}, WhyMaxSessions, user)
-		return errors.Join(ErrMaxSessions, err)
+		o := &order{f: f, ends: []End{{ID: current, User: user}}, why: WhyMaxSessions, by: user}
+		if _, err := m.end(ctx, o); err != nil {
+			// Nobody was given its secret, so that nobody is let in by it.
+			m.log.Warn("end a session that is one too many", "error", err)
+		}
+		return ErrMaxSessions
 	}
-	var ends []End
-	for _, s := range all[:len(all)-limit] {
-		ends = append(ends, End{ID: s.ID, User: user})
+	var oldest []*State
+	for i := range all[:len(all)-limit] {
+		oldest = append(oldest, &all[i])
 	}
-	if _, err := m.end(ctx, f, ends, WhyMaxSessions, user); err != nil {
+	if _, err := m.end(ctx, f.order(WhyMaxSessions, user, oldest...)); err != nil {
 		m.log.Warn("hold a user to MaxSessions", "error", err)
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sessionhub/sessionhub/internal/failpoint"
 	"github.com/sessionhub/sessionhub/internal/notice"
 )
 
@@ -161,18 +162,22 @@ func (p *part) commitLogin(ctx context.Context, deltas map[string]Delta) error {
 		ends = []End{{ID: old.cred.ID, User: old.state.User, Replaced: true}}
 	}
 	if id != "" && len(ends) > 0 { // a Save has begun the new session already
-		if _, err := m.end(ctx, p.f, ends, WhyReplaced, l.user); err != nil {
+		// If the store does not take it there is no login either, and no end to owe.
+		if _, err := m.carryOut(ctx, &order{f: p.f, ends: ends, why: WhyReplaced, by: l.user}); err != nil {
 			return err
 		}
 		p.previous = nil
 	}
 	var err error
+	next := p.id()
+	m.owed.spare(p.f, l.user, next)
 	if id == "" {
 		err = p.loginNew(ctx, deltas, ends)
 	} else {
 		err = p.elevate(ctx, deltas, Elevation{User: l.user, Terms: l.terms})
 	}
 	if err != nil {
+		m.owed.unspare(p.f, l.user, next)
 		return fmt.Errorf("log in: %w", err)
 	}
 	p.send, p.end, p.login, p.cycle, p.expiry = true, false, nil, false, nil
@@ -195,9 +200,20 @@ func (p *part) commitLogin(ctx context.Context, deltas map[string]Delta) error {
 // loginNew logs in to a session of its own, after ends.
 func (p *part) loginNew(ctx context.Context, deltas map[string]Delta, ends []End) error {
 	m, l := p.sc.m, p.login
+	o := &order{f: p.f, ends: ends, why: WhyReplaced, by: l.user}
 	m.gate(p.f, ends)
+	if len(ends) > 0 {
+		failpoint.Hit(failpoint.EndGated)
+	}
+	turn := m.done.turn.Load()
 	c := Create{User: l.user, Terms: l.terms, Expiry: p.expires(), Deltas: settled(deltas), Ends: ends}
 	err := p.create(ctx, c)
+	if err == nil && len(ends) > 0 {
+		failpoint.Hit(failpoint.EndDeleted)
+		if !m.done.add(turn, p.f, ends) {
+			err = m.delete(ctx, p.f, ends) // by the server that there is now
+		}
+	}
 	m.shut(ends)
 	if err != nil {
 		// The cookie opens nothing any more, but for an error that leaves it
@@ -205,7 +221,7 @@ func (p *part) loginNew(ctx context.Context, deltas map[string]Delta, ends []End
 		p.end = p.end || len(ends) > 0 && !errors.Is(err, ErrUnavailable)
 		return err
 	}
-	m.ended(ctx, p.f, ends, WhyReplaced, l.user)
+	m.ended(ctx, o)
 	p.previous = nil
 	return nil
 }

@@ -2,12 +2,10 @@ package session
 
 import (
 	"context"
-	"crypto/subtle"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
-
-	"github.com/sessionhub/sessionhub/internal/notice"
 )
 
 // Target says which sessions a logout ends: [This], [Others], [All], or those
@@ -54,8 +52,9 @@ type Result struct {
 	NodesAcked    int `json:"nodes_acked"`
 	NodesExpected int `json:"nodes_expected"`
 
-	// StoreOK is false when the store could not be asked: the connections of
-	// this node are closed, the session may live elsewhere.
+	// StoreOK is false when the store could not be asked: what was to end is over
+	// on this node, and may live elsewhere. NodesExpected is then as many as there
+	// were when this node heard of them last.
 	StoreOK bool `json:"store_ok"`
 }
 
@@ -81,40 +80,83 @@ func Logout(ctx context.Context, t Target) (Result, error) {
 // user and a logout of [Others] leave nobody in but the one who changed it.
 //
 // The result says what took effect also when there is an error. Errors:
-// [ErrUnavailable] when the store could not be asked; the connections of this
-// node are closed all the same, if this node can tell that the request may end
-// them.
+// [ErrUnavailable] when the store could not be asked. That is [ErrOwed] too: what
+// was to end is over on this node, its connections are closed, its cookie opens
+// nothing and nothing is saved to it, and [Manager.Run] asks the store again until
+// it holds everywhere. If this node cannot tell that the request's secret fits,
+// because no connection of the session is open here, that is so for this very
+// cookie, and the store is asked about it first. A login of the same user on this
+// node, later than a logout of [All] or [Others] that is owed, stays; one on another
+// node, of which nothing is known here, ends with the rest.
 func (sc *Scope) Logout(ctx context.Context, t Target) (Result, error) {
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
+	p, a, err := sc.aim(t)
+	if err != nil {
+		return Result{}, err
+	}
+	err = p.load(ctx)
+	switch {
+	case p.denied != nil:
+		return p.logoutAgain(ctx, a)
+	case away(err):
+		return p.logoutBlind(ctx, a, err)
+	case err != nil:
+		return Result{}, err
+	}
+	return p.logout(ctx, a)
+}
+
+// aim is a [Target] below a root: what to end, and the name of the namespace or the
+// id of the session if it is one.
+type aim struct {
+	target Target // This, Others, All, oneTarget or namespaceTarget
+	name   string
+}
+
+// endsThis reports whether the session of who asks ends too.
+func (a aim) endsThis() bool { return a.target == This || a.target == All }
+
+// rank orders several aims of a visitor so that each finds what it is to end.
+func (a aim) rank() int {
+	return slices.Index([]Target{All, Others, oneTarget, namespaceTarget, This}, a.target)
+}
+
+// aim reads a target, and returns the part that it is about.
+func (sc *Scope) aim(t Target) (*part, aim, error) {
 	root, target, below := strings.Cut(string(t), belowTarget)
 	if !below {
 		root, target = "", string(t)
 	}
-	t = Target(target)
-	name, one := strings.CutPrefix(target, namespaceTarget)
-	if f := sc.m.spaces[name]; one && root == "" && f != nil && f.root.Name == name && sc.hold == nil {
-		root = name
+	a := aim{target: Target(target)}
+	for _, prefix := range []Target{namespaceTarget, oneTarget} {
+		if name, ok := strings.CutPrefix(target, string(prefix)); ok {
+			a = aim{prefix, name}
+		}
+	}
+	space := a.target == namespaceTarget
+	if f := sc.m.spaces[a.name]; space && root == "" && f != nil && f.root.Name == a.name && sc.hold == nil {
+		root = a.name
 	}
 	p, err := sc.named(root)
-	if err != nil {
-		return Result{}, fmt.Errorf("%w: %w", ErrTarget, err)
-	}
 	switch {
-	case one && name == p.f.root.Name:
-		t, one = This, false
-	case one && sc.m.spaces[name] != p.f:
-		return Result{}, fmt.Errorf("%w: %q has no namespace %.32q", ErrTarget, p.f.root.Name, name)
-	case !one && t != This && t != Others && t != All && !strings.HasPrefix(string(t), oneTarget):
-		return Result{}, fmt.Errorf("%w: %.32q", ErrTarget, string(t))
+	case err != nil:
+		return nil, a, fmt.Errorf("%w: %w", ErrTarget, err)
+	case space && a.name == p.f.root.Name:
+		a = aim{target: This}
+	case space && sc.m.spaces[a.name] != p.f:
+		return nil, a, fmt.Errorf("%w: %q has no namespace %.32q", ErrTarget, p.f.root.Name, a.name)
+	case a.rank() < 0:
+		return nil, a, fmt.Errorf("%w: %.32q", ErrTarget, target)
 	}
-	if err := p.load(ctx); err != nil {
-		if errors.Is(err, ErrUnavailable) && (t == This || t == All) {
-			return p.endBlind(), err
-		}
-		return Result{}, err
-	}
-	if t == Others {
+	return p, a, nil
+}
+
+// logout ends what a visitor aims at whose session is loaded.
+func (p *part) logout(ctx context.Context, a aim) (Result, error) {
+	m := p.sc.m
+	switch a.target {
+	case Others:
 		user := p.state.User
 		if p.login != nil {
 			user = p.login.user
@@ -122,16 +164,16 @@ func (sc *Scope) Logout(ctx context.Context, t Target) (Result, error) {
 		if user == "" {
 			return Result{StoreOK: true}, nil
 		}
-		return sc.m.endUser(ctx, p.f, user, p.cred.ID, WhyLogout, user)
-	}
-	if id, ok := strings.CutPrefix(string(t), oneTarget); ok && (id == "" || id != p.cred.ID) {
-		return p.endOne(ctx, id)
-	}
-	if one {
+		return m.endUser(ctx, p.f, user, p.cred.ID, WhyLogout, user)
+	case oneTarget:
+		if a.name == "" || a.name != p.cred.ID {
+			return p.endOne(ctx, a.name)
+		}
+	case namespaceTarget:
 		if p.cred.ID == "" {
 			return Result{StoreOK: true}, nil
 		}
-		return p.endNamespace(ctx, name)
+		return p.endNamespace(ctx, a.name)
 	}
 	if old := p.previous; old != nil {
 		// The session that a login in this request was to take the place of is
@@ -142,45 +184,103 @@ func (sc *Scope) Logout(ctx context.Context, t Target) (Result, error) {
 	if p.cred.ID == "" {
 		return Result{StoreOK: true}, nil
 	}
-	var r Result
-	if user := p.state.User; t == All && user != "" {
-		r, err = sc.m.endUser(ctx, p.f, user, "", WhyLogout, user)
+	var (
+		r   Result
+		err error
+	)
+	if user := p.state.User; a.target == All && user != "" {
+		r, err = m.endUser(ctx, p.f, user, "", WhyLogout, user)
 	} else { // an anonymous visitor has no others
-		r, err = sc.m.end(ctx, p.f, []End{{ID: p.cred.ID, User: user}}, WhyLogout, user)
+		r, err = m.end(ctx, p.order())
 	}
 	p.empty()
 	p.end, p.send = true, false
 	return r, err
 }
 
+// order returns the end of this part's session, which its visitor asked for.
+func (p *part) order() *order {
+	s := p.state
+	s.ID = p.cred.ID
+	o := p.f.order(WhyLogout, s.User, &s)
+	o.shown = p.cred.secret
+	return o
+}
+
+// logoutBlind ends what a visitor aims at while the store cannot be asked.
+func (p *part) logoutBlind(ctx context.Context, a aim, cause error) (Result, error) {
+	p.end = p.end || a.endsThis()
+	if s, ok := p.verified(); ok {
+		return p.logoutAs(ctx, a, s)
+	}
+	r, err := p.sc.m.owe(ctx, p.sc.m.debtOfCredential(p.f, p.cred, a), cause)
+	// A connection that was being opened may say it by now. One that comes later
+	// is denied.
+	if s, ok := p.verified(); ok {
+		return p.logoutAs(ctx, a, s)
+	}
+	if p.sc.m.lives.get(p.f.root.Name, p.cred.ID) != nil {
+		r.NodesAcked = 0 // whether its connections are to close is not known
+	}
+	return r, err
+}
+
+// verified returns the state of the visitor's session without asking the store. An
+// id is not secret, so it is known to be the visitor's only if the snapshot that open
+// connections read says that the request's secret fits, or if it comes from such a
+// connection.
+func (p *part) verified() (State, bool) {
+	l := p.sc.m.lives.get(p.f.root.Name, p.cred.ID)
+	if l == nil {
+		return State{}, false
+	}
+	snap := l.snap.Load()
+	if snap == nil || p.sc.hold == nil && !snap.Hash.equal(p.cred.secret.hash()) {
+		return State{}, false
+	}
+	return snap.State, true
+}
+
+// logoutAs is logout for a state that was not loaded just now, and is not kept.
+func (p *part) logoutAs(ctx context.Context, a aim, s State) (Result, error) {
+	p.loaded, p.state = true, s
+	r, err := p.logout(ctx, a)
+	if p.cred.ID != "" {
+		p.loaded, p.state = false, State{}
+	}
+	return r, err
+}
+
 // endOne ends another session of the same user.
 func (p *part) endOne(ctx context.Context, id string) (Result, error) {
-	user := p.state.User
+	m, f, user := p.sc.m, p.f, p.state.User
 	if user == "" {
 		return Result{}, fmt.Errorf("%w: nobody is logged in", ErrTarget)
 	}
-	other, err := p.sc.m.check(ctx, p.f, id)
-	if err != nil {
+	other, err := m.check(ctx, f, id)
+	switch {
+	case away(err):
+		return m.owe(ctx, m.debtOfOne(f, user, id), err)
+	case err != nil:
 		return Result{}, err
-	}
-	if other == nil || other.User != user {
+	case other == nil || other.User != user:
 		// Whose it is is nobody else's business.
 		return Result{}, fmt.Errorf("%w: no session %.8q of this user", ErrTarget, id)
 	}
-	return p.sc.m.end(ctx, p.f, []End{{ID: id, User: user}}, WhyLogout, user)
+	return m.end(ctx, f.order(WhyLogout, user, other))
 }
 
 func (p *part) endNamespace(ctx context.Context, name string) (Result, error) {
-	var ends []End
+	o := &order{f: p.f, why: WhyLogout, by: p.state.User, shown: p.cred.secret}
 	for _, n := range append([]string{name}, p.sc.m.registry.Below(name)...) {
 		generation := p.state.Spaces[n].Generation
 		if h := p.sc.hold; h != nil {
 			generation = h.generations[n]
 		}
-		ends = append(ends, End{ID: p.cred.ID, User: p.state.User, Namespace: n, Generation: generation})
+		o.ends = append(o.ends, End{ID: p.cred.ID, User: p.state.User, Namespace: n, Generation: generation})
 	}
-	r, err := p.sc.m.end(ctx, p.f, ends, WhyLogout, p.state.User)
-	for _, e := range ends {
+	r, err := p.sc.m.end(ctx, o)
+	for _, e := range o.ends {
 		s := p.opened(e.Namespace)
 		if s == nil {
 			s = &Session{p: p, name: e.Namespace}
@@ -190,27 +290,4 @@ func (p *part) endNamespace(ctx context.Context, name string) (Result, error) {
 		s.over = true
 	}
 	return r, err
-}
-
-// endBlind does what can be done while the store cannot be asked. An id is not
-// secret, so the connections of this node are closed only if the snapshot that
-// they read says that the request's secret is theirs.
-func (p *part) endBlind() Result {
-	p.end = true
-	r := Result{NodesAcked: 0, NodesExpected: 1}
-	l := p.sc.m.lives.get(p.f.root.Name, p.cred.ID)
-	if l == nil {
-		return r
-	}
-	snap := l.snap.Load()
-	fits := p.sc.hold != nil || snap != nil &&
-		subtle.ConstantTimeCompare([]byte(snap.Hash), []byte(p.cred.secret.hash())) == 1
-	if !fits {
-		return r
-	}
-	n := notice.Notice{Kind: notice.Session, Root: p.f.root.Name, ID: p.cred.ID}.String()
-	r.ClosedHere = p.sc.m.ends.Gate(n)
-	p.sc.m.ends.Close(n)
-	r.NodesAcked = 1
-	return r
 }

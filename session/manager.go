@@ -60,9 +60,18 @@ type Ender interface {
 	// Close closes the connections that Gate marked, without waiting.
 	Close(notice string)
 
-	// Acks returns how many nodes have marked their connections, and how many
-	// there are, this one included.
-	Acks(ctx context.Context, notice string) (acked, expected int)
+	// Acks returns how many nodes have marked the connections that the notices
+	// end, and how many there are, this one included. It may wait for them, for a
+	// bounded time. Without notices it asks nobody: this node, of those that it
+	// knew of last.
+	Acks(ctx context.Context, notices ...string) (acked, expected int)
+}
+
+// ByUser is an [Ender] that also finds connections by their user. *hub.Hub is one.
+type ByUser interface {
+	// EndUser marks and closes the local connections of a user, but for those of
+	// the session except ("": none), and returns how many. It does no I/O.
+	EndUser(root, user, except string) int
 }
 
 // Expecting is an [Ender] that closes the connections of a session when its time
@@ -87,6 +96,8 @@ type Manager struct {
 	families []*family          // in the registry's order
 	spaces   map[string]*family // by the name of each namespace
 	lives    lives
+	owed     owed
+	done     done
 	stats    counters
 }
 
@@ -111,6 +122,8 @@ func New(reg *prefixes.Registry, store Store, o Options) *Manager {
 		spaces:   make(map[string]*family),
 	}
 	_, m.instant = store.(Instant)
+	m.done.store, _ = store.(Served)
+	m.owed.wake = make(chan struct{}, 1)
 	if m.ends == nil {
 		m.ends = nobody{}
 	}
@@ -197,6 +210,10 @@ func (m *Manager) Check(ctx context.Context, root string, ids []string,
 			report(ids[i], false, 0, 0, nil)
 			continue
 		}
+		if m.denied(f, Credential{ID: s.ID}, s.User) != nil {
+			report(s.ID, false, 0, 0, nil) // its end is owed
+			continue
+		}
 		if l := m.lives.get(root, s.ID); l != nil {
 			l.compare(s)
 		}
@@ -236,7 +253,7 @@ func (m *Manager) deadline(ctx context.Context) (context.Context, context.Cancel
 	return context.WithTimeout(context.WithoutCancel(ctx), m.timeout)
 }
 
-// Stats are counts since the start.
+// Stats are counts since the start, but for Owed.
 type Stats struct {
 	Created   uint64 // sessions
 	Logins    uint64
@@ -248,10 +265,20 @@ type Stats struct {
 	Unknown   uint64 // ids that do not exist: expired, or made up
 	Unfit     uint64 // secrets that do not fit a living session
 	Corrupt   uint64 // times that values could not be decoded
+	OwedDone  uint64 // ends that the store took later than they were asked for
+	Unowed    uint64 // ends that it did not take and that were too many to be repeated
+	Denied    uint64 // requests, messages and connections of sessions whose end is owed
+	Repeated  uint64 // ends that another server was told again, [Manager.Recover]
+	Forgotten uint64 // ends that were too many to be remembered for that as long as they should
+
+	// Owed is how many ends the store has not taken yet. Above 0 an outage is not
+	// over.
+	Owed int
 }
 
 type counters struct {
-	created, logins, ended, expired, saves, refused, malformed, unknown, unfit, corrupt atomic.Uint64
+	created, logins, ended, expired, saves, refused, malformed, unknown, unfit, corrupt,
+	owedDone, unowed, denied, repeated atomic.Uint64
 }
 
 // Stats returns the counts of m.
@@ -261,6 +288,8 @@ func (m *Manager) Stats() Stats {
 		Created: c.created.Load(), Logins: c.logins.Load(), Ended: c.ended.Load(), Expired: c.expired.Load(),
 		Saves: c.saves.Load(), Refused: c.refused.Load(), Malformed: c.malformed.Load(),
 		Unknown: c.unknown.Load(), Unfit: c.unfit.Load(), Corrupt: c.corrupt.Load(),
+		OwedDone: c.owedDone.Load(), Unowed: c.unowed.Load(), Denied: c.denied.Load(),
+		Repeated: c.repeated.Load(), Forgotten: m.done.forgotten(), Owed: int(m.owed.waiting.Load()),
 	}
 }
 
@@ -274,6 +303,6 @@ func (m *Manager) refused(err error) {
 // nobody is the [Ender] of a program without connections.
 type nobody struct{}
 
-func (nobody) Gate(string) int                         { return 0 }
-func (nobody) Close(string)                            {}
-func (nobody) Acks(context.Context, string) (int, int) { return 1, 1 }
+func (nobody) Gate(string) int                            { return 0 }
+func (nobody) Close(string)                               {}
+func (nobody) Acks(context.Context, ...string) (int, int) { return 1, 1 }

@@ -29,6 +29,7 @@ type part struct {
 	edits    int         // counts the changes of its sessions
 	doubt    *doubt      // the last save may have been carried out, or not
 	previous *previously // the session that a login as somebody else ends
+	denied   *denial     // the end of the session is owed
 	late     bool        // the cookie's secret was replaced by a login a moment ago
 	wrote    bool        // state came with this commit
 	send     bool        // the credential's cookie goes out
@@ -76,6 +77,10 @@ func (p *part) load(ctx context.Context) error {
 		p.loaded = true
 		return nil
 	}
+	if d := m.denied(p.f, p.cred, ""); d != nil {
+		p.deny(d)
+		return nil
+	}
 	tctx, cancel := m.deadline(ctx)
 	defer cancel()
 	rec, err := m.store.Load(tctx, &p.f.Family, p.cred.ID, Load{Hash: p.cred.secret.hash(), Slide: SlideDue})
@@ -98,6 +103,10 @@ func (p *part) load(ctx context.Context) error {
 		p.late = rec.Match == MatchElevated
 		p.cred = Credential{}
 	default:
+		if d := m.denied(p.f, p.cred, rec.User); d != nil {
+			p.deny(d)
+			return nil
+		}
 		p.state, p.at, p.values, p.match = rec.State, time.Now(), rec.Values, rec.Match
 		if l := m.lives.get(p.f.root.Name, p.cred.ID); l != nil {
 			l.offer(&rec)
@@ -127,6 +136,9 @@ func (p *part) session(name string) (*Session, error) {
 		if sp.Generation != h.generations[name] || p.sc.options.Lost != nil && p.sc.options.Lost(name) {
 			return nil, fmt.Errorf("%q: %w", name, ErrNamespaceEnded)
 		}
+	}
+	if p.sc.m.deniedSpace(p.f, p.cred, name, sp.Generation) {
+		return nil, fmt.Errorf("%q: %w", name, ErrNamespaceEnded)
 	}
 	p.sessions = append(p.sessions, s)
 	return s, nil

@@ -38,6 +38,11 @@ func (s secret) hash() Hash {
 }
 
 // equal compares in constant time.
+func (s secret) equal(other secret) bool {
+	return subtle.ConstantTimeCompare([]byte(s), []byte(other)) == 1
+}
+
+// equal compares in constant time.
 func (h Hash) equal(other Hash) bool {
 	return subtle.ConstantTimeCompare([]byte(h), []byte(other)) == 1
 }

@@ -27,7 +27,7 @@ func Example() {
 	h := hub.New(hub.Options{Logger: slog.New(slog.DiscardHandler)})
 	m := session.New(registry, new(memstore.Store), session.Options{Ends: h})
 	ended := make(chan error)
-	go func() { ended <- h.Run(ctx, m.Check) }()
+	go func() { ended <- h.Run(ctx, m) }()
 	if err := h.WaitFresh(ctx); err != nil {
 		panic(err)
 	}

@@ -76,7 +76,7 @@ func (s *site) join(b hub.Broker) *node {
 	n.m = session.New(registry, s.store, session.Options{Ends: n.hub, Logger: logger})
 	ctx, cancel := context.WithCancel(context.WithoutCancel(s.t.Context()))
 	ended := make(chan error)
-	go func() { ended <- n.hub.Run(ctx, n.m.Check) }()
+	go func() { ended <- n.hub.Run(ctx, n.m) }()
 	s.t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {

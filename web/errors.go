@@ -31,11 +31,13 @@ const retryAfter = "2"
 //	ErrCrossOrigin, session.ErrMaxSessions        403
 //	session.ErrRenewed, session.ErrConflict       409
 //	session.ErrLimit                              413: it is the request that brings too much
-//	session.ErrUnavailable                        503
+//	session.ErrOwed, session.ErrUnavailable       503
 //	context.DeadlineExceeded                      504
 //	all others                                    500
 func Status(err error) (code int, sentence string) {
 	switch {
+	case errors.Is(err, session.ErrOwed):
+		return http.StatusServiceUnavailable, "Signed out on this server. The others follow as soon as they can be reached."
 	case errors.Is(err, session.ErrUnavailable):
 		return http.StatusServiceUnavailable, "Sessions cannot be reached at the moment. Try again in a few seconds."
 	case errors.Is(err, context.DeadlineExceeded):

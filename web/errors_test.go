@@ -35,6 +35,7 @@ func TestStatus(t *testing.T) {
 		{session.ErrNoScope, 500},
 		{errors.New("secret detail"), 500},
 		{session.ErrUnavailable, 503},
+		{fmt.Errorf("%w: %w", session.ErrOwed, session.ErrUnavailable), 503},
 		{fmt.Errorf("%w: %w", session.ErrUnavailable, context.DeadlineExceeded), 503},
 		{context.DeadlineExceeded, 504},
 	} {

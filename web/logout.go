@@ -26,8 +26,8 @@ type LogoutOptions struct {
 // Logout returns a handler, behind [Sessions], that ends sessions and answers
 // with what took effect: the JSON of a [session.Result], with 200, or with 503
 // when the store could not be asked ("store_ok": false). The visitor is then
-// signed out here, and perhaps not everywhere yet; the cookie is cleared all the
-// same. It takes POST only. Its costs are those of [session.Scope.Logout].
+// signed out here, and everywhere as soon as the store can be asked
+// ([session.ErrOwed]); the cookie is cleared all the same. It takes POST only. Its costs are those of [session.Scope.Logout].
 func Logout(o LogoutOptions) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodPost {

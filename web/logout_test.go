@@ -2,8 +2,11 @@ package web_test
 
 import (
 	"encoding/json"
+	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/sessionhub/sessionhub/session"
@@ -20,6 +23,11 @@ func (s *site) logout(h http.Handler) (*http.Response, session.Result) {
 	}
 	s.store.drain()
 	return resp, result
+}
+
+// copy is another browser with the same cookies.
+func (s *site) copy() *site {
+	return &site{t: s.t, m: s.m, store: s.store, options: s.options, cookies: maps.Clone(s.cookies)}
 }
 
 func TestLogout(t *testing.T) {
@@ -68,6 +76,57 @@ func TestLogoutWithoutTheStoreClearsTheCookieAndSaysSo(t *testing.T) {
 	}
 }
 
+// A handler of one's own that leaves the answer to Error.
+func TestLogoutThatIsOwedIsAnsweredInWordsOfItsOwn(t *testing.T) {
+	for _, method := range []string{"", "Delete"} {
+		s := newSite(t)
+		s.login("alice")
+		s.store.fail(method, session.ErrUnavailable)
+		other := s.copy()
+		resp := s.serve(func(w http.ResponseWriter, r *http.Request) {
+			if _, err := session.Logout(r.Context(), session.This); err != nil {
+				web.Error(w, r, err)
+			}
+		})
+		body, err := io.ReadAll(resp.Body)
+		if err != nil || resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" || !strings.Contains(string(body), "Signed out on this server") {
+			t.Errorf("%q fails: %d %v %s, %v", method, resp.StatusCode, resp.Header, body, err)
+		}
+		if len(s.cookies) != 0 {
+			t.Errorf("%q fails: cookies %v", method, s.cookies)
+		}
+		// The store is back, and has not been told yet.
+		s.store.fail(method, nil)
+		if other.user() != "" || len(other.cookies) != 0 {
+			t.Errorf("%q fails: the cookie still opens the session of %q", method, other.user())
+		}
+	}
+}
+
+// A logout in front of a handler that fails is done all the same.
+func TestLogoutThatIsOwedClearsTheCookieOfEveryAnswer(t *testing.T) {
+	for name, h := range map[string]http.HandlerFunc{
+		"500":     func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) },
+		"nothing": func(http.ResponseWriter, *http.Request) {},
+		"a login that cannot be saved": func(_ http.ResponseWriter, r *http.Request) {
+			_ = session.Login(r.Context(), "bob")
+		},
+	} {
+		s := newSite(t)
+		s.login("alice")
+		s.store.fail("", session.ErrUnavailable)
+		s.serve(func(w http.ResponseWriter, r *http.Request) {
+			if _, err := session.Logout(r.Context(), session.This); err == nil {
+				t.Error("the logout was carried out")
+			}
+			h(w, r)
+		})
+		if len(s.cookies) != 0 {
+			t.Errorf("%s: cookies %v", name, s.cookies)
+		}
+	}
+}
+
 func TestLogoutTargets(t *testing.T) {
 	for _, c := range []struct {
 		target      session.Target
@@ -83,7 +142,7 @@ func TestLogoutTargets(t *testing.T) {
 		{"nonsense", 400, "alice", "alice"},
 	} {
 		s := newSite(t)
-		other := &site{t: t, m: s.m, store: s.store, options: s.options, cookies: make(map[string]string)}
+		other := s.copy()
 		s.login("alice")
 		other.login("alice")
 		s.set("chat", "k", 1)

@@ -16,6 +16,9 @@ func (d *demo) answer(w http.ResponseWriter, r *http.Request, in input, code int
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if code == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "2")
+	}
 	w.WriteHeader(code)
 	if err := json.NewEncoder(w).Encode(v); err != nil {
 		d.log.DebugContext(r.Context(), "answer", "path", r.URL.Path, "error", err)

@@ -175,21 +175,20 @@ func (d *demo) logout(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		user, err = sc.User(ctx, "")
 	}
-	if err == nil && id == "" {
-		d.answer(w, r, in, http.StatusOK, session.Result{StoreOK: true})
-		return
-	}
-	// Also when the store cannot be asked: the cookie is cleared all the same,
-	// and the sockets that are open here close.
+	visitor := err != nil || id != ""
+	// Also when the store cannot be asked: the cookie is cleared all the same, the
+	// sockets that are open here close, and the rest follows.
 	took, err := sc.Logout(ctx, target)
-	d.log.InfoContext(ctx, "logout", "user", user, "session", session.Short(id), "address", d.app.ClientIP(r),
-		"target", string(target), "closed_here", took.ClosedHere, "nodes_acked", took.NodesAcked,
-		"nodes_expected", took.NodesExpected, "store_ok", took.StoreOK)
+	if visitor {
+		d.log.InfoContext(ctx, "logout", "user", user, "session", session.Short(id), "address", d.app.ClientIP(r),
+			"target", string(target), "closed_here", took.ClosedHere, "nodes_acked", took.NodesAcked,
+			"nodes_expected", took.NodesExpected, "store_ok", took.StoreOK)
+	}
 	switch {
-	case err != nil && !errors.Is(err, session.ErrUnavailable):
-		d.refuse(w, r, in, err)
-	case err != nil && in.form:
+	case errors.Is(err, session.ErrOwed) && in.form:
 		d.refuse(w, r, in, notEverywhere)
+	case err != nil && (in.form || !errors.Is(err, session.ErrUnavailable)):
+		d.refuse(w, r, in, err)
 	case err != nil:
 		d.answer(w, r, in, http.StatusServiceUnavailable, took)
 	default:

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/sessionhub/sessionhub/internal/redistest"
 	"github.com/sessionhub/sessionhub/session"
@@ -380,12 +381,22 @@ func TestStoreDown_is503(t *testing.T) {
 		}
 		var took map[string]any
 		decode(t, r.body, &took)
-		if took["store_ok"] != false || took["closed_here"] == nil || took["nodes_acked"] == nil || took["nodes_expected"] == nil {
+		if took["store_ok"] != false || took["closed_here"] != 0.0 || took["nodes_acked"] != 1.0 || took["nodes_expected"] != 1.0 {
 			t.Errorf("answer %s", r.body)
+		}
+		if r.Header.Get("Retry-After") == "" {
+			t.Errorf("header %v", r.Header)
 		}
 	}
 	want(t, b.get("/livez"), http.StatusOK)
+	// The logout follows, although nobody asks for it again.
 	s.Restart()
+	for deadline := time.Now().Add(20 * time.Second); n.demo.app.Sessions().Stats().Owed > 0; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the logout is still owed")
+		}
+	}
+	want(t, b.get("/session"), http.StatusUnauthorized)
 	b.login("linus")
 	want(t, b.get("/session"), http.StatusOK)
 }

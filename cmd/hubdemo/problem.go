@@ -29,7 +29,7 @@ var (
 	tooOften       = &problem{http.StatusTooManyRequests, "often", "too many attempts, try again in a minute"}
 	ended          = &problem{http.StatusBadRequest, "ended", "the session ended meanwhile"}
 	overtaken      = &problem{http.StatusConflict, "overtaken", "there was another login meanwhile, try again"}
-	notEverywhere  = &problem{http.StatusServiceUnavailable, "everywhere", "signed out here, not everywhere yet"}
+	notEverywhere  = &problem{http.StatusServiceUnavailable, "everywhere", "signed out on this server, the others follow as soon as they can be reached"}
 	unavailable    = &problem{http.StatusServiceUnavailable, "unavailable", "the store cannot be reached, try again later"}
 )
 

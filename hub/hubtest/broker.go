@@ -2,6 +2,7 @@ package hubtest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -45,6 +46,9 @@ func TestBroker(t *testing.T, open func(*testing.T) Harness) {
 		{"ConcurrentUse", "all methods may be called at once", testConcurrent},
 		{"PublishCounted", "a counting broker says how many nodes a publication is sent to", testPublishCounted},
 		{"Cut", "a loss is Stale, then Fresh; what is sent after Fresh comes", testCut},
+		{"Reset", "Reset is Stale with its cause, then Fresh; what is sent after Fresh comes", testReset},
+		{"ResetOutsideRun", "Reset does nothing while Run does not run", testResetOutsideRun},
+		{"ResetOften", "Resets that follow each other leave a node that works", testResetOften},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			defer func() {
@@ -315,5 +319,90 @@ func testCut(t *testing.T, h Harness) {
 		a.awaitEvent(t, "publication before "+x)
 		a.awaitEvent(t, "publication "+topic+" "+x)
 		a.awaitEvent(t, "notice "+x)
+	}
+}
+
+func testReset(t *testing.T, h Harness) {
+	a, b := join(t, h), join(t, h)
+	a.subscribe(t, "before")
+	for round := range 3 {
+		cause := fmt.Sprint("cause ", round)
+		a.broker.Reset(errors.New(cause))
+		a.await(t, "Stale and Fresh", func(e []string) bool {
+			return count(e, "stale") == round+1 && count(e, "fresh") == round+2
+		})
+		stale := slices.IndexFunc(a.events(), func(e string) bool { return strings.HasPrefix(e, "stale") && strings.Contains(e, cause) })
+		if stale < 0 {
+			t.Errorf("events = %.2000q: no Stale says %q", a.events(), cause)
+		}
+		topic := fmt.Sprint("during ", round)
+		a.subscribe(t, topic)
+		x := fmt.Sprint("x", round)
+		b.publish(t, "before", x)
+		b.publish(t, topic, x)
+		if err := b.broker.Notify(t.Context(), x); err != nil {
+			t.Fatalf("Notify: %v", err)
+		}
+		a.awaitEvent(t, "publication before "+x)
+		a.awaitEvent(t, "publication "+topic+" "+x)
+		a.awaitEvent(t, "notice "+x)
+		b.awaitEvent(t, "notice "+x)
+	}
+}
+
+func testResetOutsideRun(t *testing.T, h Harness) {
+	idle := h.Node()
+	idle.Reset(errors.New("before Run"))
+	n := join(t, Harness{Node: func() hub.Broker { return idle }})
+	if events := n.events(); !slices.Equal(events, []string{"fresh"}) {
+		t.Errorf("events = %q, want fresh alone", events)
+	}
+	n.stop()
+	if err := <-n.ended; err != nil {
+		t.Errorf("Run = %v, want nil", err)
+	}
+	n.ended <- nil
+	idle.Reset(errors.New("after Run"))
+	if events := n.events(); !slices.Equal(events, []string{"fresh"}) {
+		t.Errorf("events = %q, want fresh alone", events)
+	}
+}
+
+func testResetOften(t *testing.T, h Harness) {
+	a, b := join(t, h), join(t, h)
+	a.subscribe(t, "topic")
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 50 {
+				a.broker.Reset(errors.New("again"))
+				runtime.Gosched()
+			}
+		})
+	}
+	wg.Wait()
+	// Now and then one takes effect only after the last one was called.
+	deadline := time.Now().Add(patience)
+	for i := 0; ; i++ {
+		stales := count(a.events(), "stale")
+		a.await(t, "Fresh", func(e []string) bool { return count(e, "fresh") > stales })
+		text := fmt.Sprint("x", i)
+		b.publish(t, "topic", text)
+		if err := b.broker.Notify(t.Context(), text); err != nil {
+			t.Fatalf("Notify: %v", err)
+		}
+		came := func(e []string) bool {
+			return slices.Contains(e, "publication topic "+text) && slices.Contains(e, "notice "+text)
+		}
+		a.await(t, "what was sent, or a gap", func(e []string) bool { return came(e) || count(e, "stale") > stales })
+		if came(a.events()) {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("gaps went on")
+		}
+	}
+	if all := a.events(); count(all, "stale") == 0 {
+		t.Errorf("events = %.2000q, want a gap", all)
 	}
 }

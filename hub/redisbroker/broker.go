@@ -49,6 +49,10 @@ type Broker struct {
 	dirty    map[string]struct{} // channels that may not be as wanted
 	missing  int                 // acknowledgements until the connection is complete
 	broken   bool                // the states of the channels are of a connection that is lost
+
+	// cut ends the present connection. Nil: it is not complete yet, or is being
+	// ended.
+	cut context.CancelCauseFunc
 }
 
 // New returns a Broker. Nothing runs until [Broker.Run].
@@ -140,8 +144,23 @@ func (b *Broker) Notify(ctx context.Context, notice string) error {
 	return b.publish(ctx, b.noticeChannel(), notice)
 }
 
+// Reset implements [hub.Broker]: it ends the connection and has Run dial anew,
+// after the pause that follows any loss.
+func (b *Broker) Reset(cause error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.cut != nil {
+		b.cut(cause)
+		b.cut = nil
+	}
+}
+
 func (b *Broker) publish(ctx context.Context, channel string, message any) error {
-	if err := b.client.Publish(ctx, channel, message).Err(); err != nil {
+	cmd := redis.NewIntCmd(ctx, "publish", channel, message)
+	// As if the channel were a key: on a cluster go-redis would send one to this
+	// master and the next to another, and they would overtake each other.
+	cmd.SetFirstKeyPos(1)
+	if err := b.client.Process(ctx, cmd); err != nil {
 		return fmt.Errorf("redis publish: %w", err)
 	}
 	return nil

@@ -108,7 +108,14 @@ func (b *Broker) reset() {
 func (b *Broker) lose() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.broken = true
+	b.broken, b.cut = true, nil
+}
+
+// allowCut lets Reset end the connection, which is complete now.
+func (b *Broker) allowCut(cut context.CancelCauseFunc) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.cut = cut
 }
 
 // plan returns what to send now, and takes it as sent.

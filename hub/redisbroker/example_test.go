@@ -40,7 +40,7 @@ func Example() {
 		broker := redisbroker.New(client, redisbroker.Options{Prefix: "example"})
 		h := hub.New(hub.Options{Node: name, Broker: broker})
 		running.Go(func() {
-			if err := h.Run(ctx, alive); err != nil {
+			if err := h.Run(ctx, alive{}); err != nil {
 				log.Print(err)
 			}
 		})
@@ -70,9 +70,12 @@ func Example() {
 	// Output: lobby: hello
 }
 
-// alive stands for the session manager's Check, which asks the store.
-func alive(_ context.Context, _ string, ids []string,
-	report func(string, bool, uint64, time.Duration, map[string]uint64)) error {
+// alive stands for the session manager, which asks the store.
+type alive struct{}
+
+func (alive) Recover(context.Context, bool) error { return nil }
+
+func (alive) Check(_ context.Context, _ string, ids []string, report hub.Report) error {
 	for _, id := range ids {
 		report(id, true, 1, time.Hour, nil)
 	}

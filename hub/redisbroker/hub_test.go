@@ -18,8 +18,9 @@ import (
 // living is a store of sessions that live: all but the ended ones.
 type living struct{ ended sync.Map }
 
-func (l *living) check(_ context.Context, _ string, ids []string,
-	report func(string, bool, uint64, time.Duration, map[string]uint64)) error {
+func (*living) Recover(context.Context, bool) error { return nil }
+
+func (l *living) Check(_ context.Context, _ string, ids []string, report hub.Report) error {
 	for _, id := range ids {
 		_, ended := l.ended.Load(id)
 		report(id, !ended, 0, time.Hour, nil)
@@ -30,11 +31,18 @@ func (l *living) check(_ context.Context, _ string, ids []string,
 // runHub runs a node until the end of the test.
 func runHub(t *testing.T, c redis.UniversalClient, prefix string, l *living) *hub.Hub {
 	t.Helper()
-	h := hub.New(hub.Options{Broker: newBroker(c, prefix), Logger: slog.New(slog.DiscardHandler)})
+	return runHubWith(t, hub.Options{}, c, prefix, l)
+}
+
+// runHubWith is runHub with options.
+func runHubWith(t *testing.T, o hub.Options, c redis.UniversalClient, prefix string, l *living) *hub.Hub {
+	t.Helper()
+	o.Broker, o.Logger = newBroker(c, prefix), slog.New(slog.DiscardHandler)
+	h := hub.New(o)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if err := h.Run(ctx, l.check); err != nil {
+		if err := h.Run(ctx, l); err != nil {
 			t.Errorf("Run = %v", err)
 		}
 	})

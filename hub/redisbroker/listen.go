@@ -3,6 +3,7 @@ package redisbroker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -21,26 +22,41 @@ const (
 	perCommand = 1000
 )
 
-// listen receives from one connection until it breaks or ctx ends, and reports
-// whether it was ever complete. The hub hears of the gap before anything else
-// is done about it.
+// dialTimeout is how long a new connection may take until it is there.
+const dialTimeout = 5 * time.Second
+
+// listen receives from one connection until it breaks, is cut, or ctx ends, and
+// reports whether it was ever complete. The hub hears of the gap before anything
+// else is done about it.
 func (b *Broker) listen(ctx context.Context, r hub.Receiver) (fresh bool, err error) {
 	ps := b.client.Subscribe(ctx)
-	defer ps.Close()
-	// Receive has no deadline and does not see that a context ends.
-	defer context.AfterFunc(ctx, func() { ps.Close() })()
+	conn, cut := context.WithCancelCause(ctx)
+	var closing sync.WaitGroup
+	defer closing.Wait()
+	defer cut(nil)
+	closing.Go(func() {
+		// Receive has no deadline and does not see that a context ends. Close
+		// ends it, even if the server is silent.
+		<-conn.Done()
+		_ = ps.Close()
+	})
 
 	b.reset()
-	if err := ps.Subscribe(ctx, b.noticeChannel()); err != nil {
+	dial, cancel := context.WithTimeout(conn, dialTimeout)
+	err = ps.Subscribe(dial, b.noticeChannel())
+	cancel()
+	if err != nil {
 		return false, err
 	}
-	w := newWriter(b, ps)
+	w := newWriter(b, ps, cut)
 	defer w.stop()
 	for {
 		complete, err := b.receive(w, r)
 		if err != nil {
 			b.lose()
-			err = errors.Join(w.cause(), err)
+			if cause := context.Cause(conn); cause != nil {
+				err = fmt.Errorf("%w: %w", cause, err)
+			}
 			if fresh && ctx.Err() == nil {
 				r.Stale(err)
 			}
@@ -48,6 +64,7 @@ func (b *Broker) listen(ctx context.Context, r hub.Receiver) (fresh bool, err er
 		}
 		if complete {
 			fresh = true
+			b.allowCut(cut)
 			r.Fresh()
 		}
 	}
@@ -76,6 +93,7 @@ func (b *Broker) receive(w *writer, r hub.Receiver) (complete bool, err error) {
 type writer struct {
 	broker *Broker
 	ps     *redis.PubSub
+	cut    context.CancelCauseFunc // ends the connection, and with it the reader's Receive
 	quit   chan struct{}
 	wg     sync.WaitGroup
 
@@ -86,18 +104,17 @@ type writer struct {
 	// dialer for TLS does not look at contexts and takes up to DialTimeout.
 	noDial context.Context
 
-	mu    sync.Mutex // guards the following fields
-	owed  int        // acknowledgements under way
-	late  *time.Timer
-	ended error // why the writer closed ps
+	mu   sync.Mutex // guards the following fields
+	owed int        // acknowledgements under way
+	late *time.Timer
 }
 
 // newWriter begins with the acknowledgement of the notice channel owed.
-func newWriter(b *Broker, ps *redis.PubSub) *writer {
+func newWriter(b *Broker, ps *redis.PubSub, cut context.CancelCauseFunc) *writer {
 	noDial, cancel := context.WithCancel(context.Background())
 	cancel()
-	w := &writer{broker: b, ps: ps, quit: make(chan struct{}), noDial: noDial, owed: 1}
-	w.late = time.AfterFunc(ackTimeout, func() { w.fail(errLate) })
+	w := &writer{broker: b, ps: ps, cut: cut, quit: make(chan struct{}), noDial: noDial, owed: 1}
+	w.late = time.AfterFunc(ackTimeout, func() { cut(errLate) })
 	w.wg.Go(w.run)
 	return w
 }
@@ -121,7 +138,7 @@ func (w *writer) send(names []string, command func(context.Context, ...string) e
 	for part := range slices.Chunk(names, perCommand) {
 		w.expect(len(part))
 		if err := command(w.noDial, part...); err != nil {
-			w.fail(err)
+			w.cut(err)
 			return
 		}
 	}
@@ -144,22 +161,6 @@ func (w *writer) acknowledged() {
 	} else {
 		w.late.Stop()
 	}
-}
-
-// fail ends the connection, which ends the reader's Receive.
-func (w *writer) fail(err error) {
-	w.mu.Lock()
-	if w.ended == nil {
-		w.ended = err
-	}
-	w.mu.Unlock()
-	_ = w.ps.Close()
-}
-
-func (w *writer) cause() error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.ended
 }
 
 func (w *writer) stop() {

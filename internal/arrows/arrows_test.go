@@ -77,12 +77,19 @@ var table = map[string]row{
 		".", "web", "transport", "hub", "session", "prefixes", "session/memstore", "session/redisstore", "session/seal", "session/signed", "session/sessiontest",
 	}},
 
+	"internal/faults": {tests: []string{
+		".", "web", "transport", "hub", "session", "prefixes", "session/memstore", "session/redisstore", "hub/redisbroker", "internal/failpoint",
+	}},
+
+	"internal/soak": {tests: []string{".", "web", "transport", "hub", "session"}},
+
 	"examples/lobby": {ours: []string{".", "session", "transport"}},
 	"e2e":            {outside: []string{websocket}, tests: []string{"session", "transport"}},
 
 	"internal/redistest":  {outside: []string{goredis, leak}},
 	"internal/faultproxy": {},
 	"internal/deflate":    {},
+	"internal/protomodel": {},
 	"internal/arrows":     {},
 }
 

@@ -168,7 +168,7 @@ func (w *visWorld) socketNode() *visNode {
 			w.Fatal(err)
 		}
 		n.m = session.New(visRegistry(w, ns), w.spy, session.Options{Ends: n.hub, Events: n.events, Logger: n.options.Logger})
-		run = func(ctx context.Context) error { return n.hub.Run(ctx, n.m.Check) }
+		run = func(ctx context.Context) error { return n.hub.Run(ctx, n.m) }
 	} else {
 		app, err := sessionhub.New(sessionhub.Options{
 			Public: visOrigin, Redis: w.url, Prefix: w.prefix, Namespaces: []string{"main", "main/chat"},

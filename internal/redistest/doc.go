@@ -12,6 +12,10 @@
 //		// ...
 //	}
 //
+// More than one server: [StartReplica], [StartSentinel], [StartCluster] and
+// [SharedCluster], whose slots a test may move; with TLS [StartTLS], and users
+// with fewer rights by [Server.SetUser].
+//
 // Servers listen on 127.0.0.1 alone and keep their files in a directory of
 // their own. They end with their test, or with the test binary, however that
 // ends: a crash and a timeout leave no process behind.

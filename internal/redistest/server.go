@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"syscall"
@@ -32,9 +33,14 @@ type Server struct {
 	fail func(error) // does not return
 	dir  string
 	port int
-	args []string
+	args []string // of the command line
 	proc *process // nil while the server is down
 }
+
+// commandLine returns the arguments of a server that is to use this directory
+// and port. It may write files there, and is called again when somebody else
+// had the port.
+type commandLine func(dir string, port int) ([]string, error)
 
 // Start runs a server until the end of the test and returns when it answers.
 // It keeps an append-only file, evicts nothing and writes no snapshots; args
@@ -42,7 +48,13 @@ type Server struct {
 // as in Start(t, "--maxmemory-policy", "allkeys-lru").
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
-	s, err := start(args)
+	return own(t, plain(args))
+}
+
+// own starts a server that ends with the test.
+func own(t testing.TB, command commandLine) *Server {
+	t.Helper()
+	s, err := start(command)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,6 +62,19 @@ func Start(t testing.TB, args ...string) *Server {
 	s.fail = func(err error) { t.Helper(); t.Fatal(err) }
 	return s
 }
+
+// plain is the command line of a single server.
+func plain(args []string) commandLine {
+	return func(dir string, port int) ([]string, error) {
+		return slices.Concat([]string{
+			"--bind", "127.0.0.1", "--port", strconv.Itoa(port),
+			"--dir", dir, "--logfile", logfile(dir), "--daemonize", "no",
+			"--appendonly", "yes", "--maxmemory-policy", "noeviction", "--save", "",
+		}, args), nil
+	}
+}
+
+func logfile(dir string) string { return filepath.Join(dir, "redis.log") }
 
 // Kill ends the server as a power cut would: by SIGKILL. It returns when the
 // process is gone. What was acknowledged within the last second may be lost
@@ -92,7 +117,13 @@ func (s *Server) signal(sig syscall.Signal) {
 // so that a test sees each failure.
 func (s *Server) Client(t testing.TB) *redis.Client {
 	t.Helper()
-	c := redis.NewClient(&redis.Options{
+	c := s.client()
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func (s *Server) client() *redis.Client {
+	return redis.NewClient(&redis.Options{
 		Addr:                     s.Addr,
 		ContextTimeoutEnabled:    true,
 		DialTimeout:              5 * time.Second,
@@ -103,20 +134,20 @@ func (s *Server) Client(t testing.TB) *redis.Client {
 		DisableIdentity:          true,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	})
-	t.Cleanup(func() { _ = c.Close() })
-	return c
 }
 
 // start makes a directory, finds a port, and launches a server.
-func start(args []string) (*Server, error) {
+func start(command commandLine) (*Server, error) {
 	dir, err := os.MkdirTemp("", "redistest-")
 	if err != nil {
 		return nil, fmt.Errorf("redistest: %w", err)
 	}
-	s := &Server{dir: dir, args: args}
+	s := &Server{dir: dir}
 	for range 20 {
-		s.port, err = freePort()
-		if err != nil {
+		if s.port, err = freePort(); err != nil {
+			break
+		}
+		if s.args, err = command(dir, s.port); err != nil {
 			break
 		}
 		// Somebody else may take the port before Redis does.
@@ -135,21 +166,16 @@ func start(args []string) (*Server, error) {
 
 // launch starts the process and waits until it answers.
 func (s *Server) launch() error {
-	logfile := filepath.Join(s.dir, "redis.log")
-	if err := os.Remove(logfile); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := os.Remove(logfile(s.dir)); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("redistest: %w", err)
 	}
-	p, err := spawn(s.dir, slices.Concat([]string{
-		"--bind", "127.0.0.1", "--port", strconv.Itoa(s.port),
-		"--dir", s.dir, "--logfile", logfile, "--daemonize", "no",
-		"--appendonly", "yes", "--maxmemory-policy", "noeviction", "--save", "",
-	}, s.args))
+	p, err := spawn(s.dir, s.args)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
-	if err := ready(ctx, logfile, s.port); err != nil {
+	if err := ready(ctx, logfile(s.dir), s.port); err != nil {
 		p.kill()
 		return err
 	}
@@ -162,6 +188,9 @@ func (s *Server) stop() {
 	s.Kill()
 	_ = os.RemoveAll(s.dir)
 }
+
+// readyLine is what a server logs when it has started, and a Sentinel.
+var readyLine = regexp.MustCompile(`Ready to accept connections|Sentinel ID is`)
 
 var errPortTaken = errors.New("redistest: port taken")
 
@@ -177,7 +206,7 @@ func ready(ctx context.Context, logfile string, port int) error {
 			return fmt.Errorf("%w: %d", errPortTaken, port)
 		case bytes.Contains(text, []byte("aborting")), bytes.Contains(text, []byte("FATAL CONFIG")):
 			return fmt.Errorf("redistest: redis-server refused to start: %s", lastLine(text))
-		case bytes.Contains(text, []byte("Ready to accept connections")) && answers(ctx, port):
+		case readyLine.Match(text) && answers(ctx, port):
 			return nil
 		}
 		select {

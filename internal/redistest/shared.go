@@ -9,10 +9,11 @@ import (
 	"go.uber.org/goleak"
 )
 
-// shared is the server of [Shared].
+// shared are the server of [Shared] and the cluster of [SharedCluster].
 var shared struct {
-	mu     sync.Mutex // guards the following fields
-	server *Server
+	mu      sync.Mutex // guards the following fields
+	server  *Server
+	cluster *Cluster
 }
 
 // Shared returns the one server of this test binary, and starts it at the
@@ -26,7 +27,7 @@ func Shared(t testing.TB) *Server {
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
 	if shared.server == nil {
-		s, err := start(nil)
+		s, err := start(plain(nil))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -34,6 +35,24 @@ func Shared(t testing.TB) *Server {
 		shared.server = s
 	}
 	return shared.server
+}
+
+// SharedCluster is Shared for one cluster of three masters.
+func SharedCluster(t testing.TB) *Cluster {
+	t.Helper()
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	if shared.cluster == nil {
+		c, err := newCluster()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range c.Masters {
+			s.fail = func(err error) { panic(err) }
+		}
+		shared.cluster = c
+	}
+	return shared.cluster
 }
 
 // Prefix returns a prefix for the keys and channels of one test. It begins
@@ -50,8 +69,8 @@ func Prefix(t testing.TB) string {
 	return name[:min(len(name), 32)] + "-" + strings.ToLower(rand.Text()[:12])
 }
 
-// Main is the whole TestMain of a package that uses [Shared]: it runs the
-// tests, ends the shared server, fails if goroutines are left, and exits.
+// Main is the whole TestMain of a package that uses [Shared] or [SharedCluster]:
+// it runs the tests, ends the shared servers, fails if goroutines are left, and exits.
 func Main(m *testing.M) { goleak.VerifyTestMain(tests{m}) }
 
 // tests is the part of Main that comes before the search for leaks.
@@ -64,6 +83,10 @@ func (t tests) Run() int {
 		if shared.server != nil {
 			shared.server.stop()
 			shared.server = nil
+		}
+		if shared.cluster != nil {
+			shared.cluster.stop()
+			shared.cluster = nil
 		}
 	}()
 	return t.m.Run()

@@ -1,6 +1,7 @@
 package redistest
 
 import (
+	"bytes"
 	"context"
 	"net"
 	"strings"
@@ -11,7 +12,8 @@ import (
 
 // Trips records the round trips that a client makes: a command is one, and so
 // is a pipeline. What a connection says when it is opened is none, nor is what
-// goes over one that subscribes. Its methods may be called from any goroutine.
+// goes over one that subscribes, nor is a heartbeat of the node, which belongs to no
+// request. Its methods may be called from any goroutine.
 type Trips struct {
 	mu  sync.Mutex // guards the following field
 	all []string
@@ -41,12 +43,23 @@ func (t *Trips) add(cmds ...redis.Cmder) {
 	for i, cmd := range cmds {
 		names[i] = cmd.Name()
 	}
-	if names[0] == "hello" || names[0] == "auth" {
+	if names[0] == "hello" || names[0] == "auth" || isBeat(cmds[0]) {
 		return
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.all = append(t.all, strings.Join(names, " "))
+}
+
+// isBeat reports whether a command is PUBLISH of a heartbeat, as package hub sends
+// them.
+func isBeat(cmd redis.Cmder) bool {
+	args := cmd.Args()
+	if cmd.Name() != "publish" || len(args) != 3 {
+		return false
+	}
+	text, _ := args[2].([]byte)
+	return bytes.HasPrefix(text, []byte("1|beat|")) || bytes.HasPrefix(text, []byte("1|bye|"))
 }
 
 // tripHook is a [redis.Hook].

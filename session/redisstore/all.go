@@ -23,7 +23,7 @@ func (s *Store) All(ctx context.Context, f *session.Family, visit func(ids []str
 		mu     sync.Mutex // held while visit is called
 		failed error      // what it returned
 	)
-	scan := func(ctx context.Context, c redis.Cmdable) error {
+	scan := func(ctx context.Context, c *redis.Client) error {
 		for cursor := uint64(0); ; {
 			keys, next, err := c.Scan(ctx, cursor, begin+"*}", scanned).Result()
 			if err != nil {
@@ -52,8 +52,5 @@ func (s *Store) All(ctx context.Context, f *session.Family, visit func(ids []str
 			}
 		}
 	}
-	if c, ok := s.client.(*redis.ClusterClient); ok {
-		return c.ForEachMaster(ctx, func(ctx context.Context, c *redis.Client) error { return scan(ctx, c) })
-	}
-	return scan(ctx, s.client)
+	return s.eachMaster(ctx, scan)
 }

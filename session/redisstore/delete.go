@@ -3,7 +3,6 @@ package redisstore
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/redis/go-redis/v9"
@@ -91,7 +90,7 @@ func (s *Store) deleteTogether(ctx context.Context, f *session.Family, ends []se
 	if s.options.WaitReplicas > 0 {
 		// On this connection, and not in the transaction, where it would not
 		// wait.
-		wait = pipe.Do(ctx, "wait", s.options.WaitReplicas, s.options.WaitTimeout.Milliseconds())
+		wait = s.wait(ctx, pipe)
 	}
 	after := make([]*redis.Cmd, len(then))
 	for i, c := range then {
@@ -115,23 +114,17 @@ func (s *Store) deleteTogether(ctx context.Context, f *session.Family, ends []se
 			return nil, unavailable("delete", err)
 		}
 	}
-	if wait == nil {
-		return replies, nil
+	if wait != nil {
+		err = s.waited(wait)
 	}
-	if n, err := wait.Int(); err != nil {
-		return nil, unavailable("delete: wait", err)
-	} else if n < s.options.WaitReplicas {
-		return nil, unavailable("delete", fmt.Errorf("taken by %d replicas of %d in %v",
-			n, s.options.WaitReplicas, s.options.WaitTimeout))
-	}
-	return replies, nil
+	return replies, err
 }
 
 // deleteApart runs the ends, and then takes out of the index the ids that did
 // end. The others stay until somebody who reads the index finds them dead.
 func (s *Store) deleteApart(ctx context.Context, f *session.Family, ends []session.End, calls []call) error {
-	replies, err := s.run(ctx, "delete", calls...)
-	if err != nil {
+	replies, err := s.endApart(ctx, calls)
+	if err != nil && !errors.Is(err, errFewReplicas) {
 		return err
 	}
 	pipe := s.client.Pipeline()
@@ -141,10 +134,17 @@ func (s *Store) deleteApart(ctx context.Context, f *session.Family, ends []sessi
 		}
 	}
 	if pipe.Len() == 0 {
-		return nil
+		return err
 	}
-	if _, err := pipe.Exec(ctx); err != nil {
-		return unavailable("delete", err)
+	if _, removal := pipe.Exec(ctx); removal != nil {
+		return unavailable("delete", removal)
 	}
-	return nil
+	return err
+}
+
+func (s *Store) endApart(ctx context.Context, calls []call) ([][]any, error) {
+	if c, ok := s.client.(*redis.ClusterClient); ok && s.options.WaitReplicas > 0 {
+		return s.deleteWaited(ctx, c, calls)
+	}
+	return s.run(ctx, "delete", calls...)
 }

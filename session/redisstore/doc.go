@@ -1,8 +1,26 @@
 // Package redisstore keeps sessions in Redis: it is the [session.Store] of
 // programs with more than one node.
 //
-// [Open] makes a [Store] from a URL, [New] from a client. [Store.Probe] finds
-// out at the start whether Redis can be used.
+// [Open] makes a [Store] from a URL, [New] from a client, such as one that
+// [NewClient] makes. [Store.Probe] finds out at the start whether Redis can be
+// used, and [Store.Server] later whether it is still the same one.
+//
+// # Kinds of Redis
+//
+// One server; the master that Sentinels know; or a cluster. The contract is the
+// same on all of them, also over TLS.
+//
+// When a master dies, operations return an error that wraps
+// [session.ErrUnavailable] until there is another: with Sentinels that find it
+// dead after half a second, for about 2 seconds. What it acknowledged last may
+// never have reached the replica that takes its place, and then a session that was
+// ended is back. Options.WaitReplicas makes Delete say so; whoever sees that
+// Server is another one repeats the ends of the last minute.
+//
+// A slot of a cluster may move from one master to another while its sessions are
+// used. Each of the two then refuses most scripts in it (TRYAGAIN), and the store
+// sends them again until the slot has moved, the context ends, or 5 seconds have
+// passed. So a slot should move in less time than the deadline of an operation.
 //
 // # Keys
 //
@@ -65,35 +83,55 @@
 //	maxmemory-policy noeviction   else it forgets sessions when it is full
 //	appendonly yes                else a restart goes back to the last snapshot: sessions
 //	                              are lost, and those that were ended are back
+//	appendfsync everysec          the default: a power cut loses up to a second of that
+//
+// and on a replica the same, since it may become the master. Clocks of servers
+// that may take each other's place should agree: deadlines are moments of Redis'
+// time.
 //
 // When memory is full, saves and logins fail; loads, checks and ends go on. A
 // failover may lose the last writes: Options.WaitReplicas makes Delete wait
-// until replicas have it.
+// until replicas have it, on a cluster those of the session's master. On a master
+// with fewer replicas each end is done and reported as not safe, so a program
+// that waits for 1 has better 2. min-replicas-to-write does not help: it looks at
+// replicas before a write and not after it.
 //
 // # Settings of the client
 //
-// [New] wants these, and [Open] sets them:
+// [New] wants these, and [NewClient] and [Open] set them:
 //
 //	ContextTimeoutEnabled: true         the deadline of a context ends an operation
-//	DialTimeout, ReadTimeout, WriteTimeout: at most 2s (Open: 500ms)
-//	MaxRetries: at most 1               (Open: 1, after 8ms to 512ms)
+//	DialTimeout, ReadTimeout, WriteTimeout: at most 2s (NewClient: 500ms)
+//	MaxRetries: at most 1               (NewClient: 1, after 8ms to 512ms)
 //	DisableIdentity: true
 //	MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 //
-// Open allows 64 connections. Whoever finds them all in use waits for at most
+// For a cluster none of ReadOnly, RouteByLatency and RouteRandomly, with which
+// replicas would be read from, and better also
+//
+//	DisableRoutingPolicies: true             else it needs +command
+//	ClusterStateReloadInterval: time.Second  else a subscription may look for a dead master for a minute
+//
+// NewClient allows 64 connections to each server. Whoever finds them all in use waits for at most
 // 500ms, and not beyond the deadline of the context, and then gets an error
 // that wraps [session.ErrUnavailable].
 //
 // # Rights
 //
-// The user of this package needs no more than this, as in
+// The user of this package, and of a redisbroker with the same client, needs no
+// more than [Store.Rights] returns, which for one server and without options is
 //
 //	ACL SETUSER hub on >password ~sessionhub:* &sessionhub:* -@all
-//	  +ping +hello +info +time +publish +multi +exec +wait +eval +evalsha
-//	  +get +hset +hdel +hmget +hgetall +hlen +del +set +pexpireat +pexpiretime
-//	  +zadd +zrem +zrange +zscore +zremrangebyscore +scan
+//	  +del +eval +evalsha +exec +get +hdel +hgetall +hlen +hmget +hset +info +multi
+//	  +pexpireat +pexpiretime +publish +pubsub|numsub +scan +set +subscribe +time
+//	  +unsubscribe +zadd +zrange +zrem +zremrangebyscore +zscore
 //
-// INFO is for Probe, WAIT for Options.WaitReplicas. Beyond that a cluster
-// wants +cluster|slots, a database other than 0 +select, and a broker on the
-// same client +subscribe and +unsubscribe.
+// On a cluster it is +asking and +cluster|slots instead of +exec, +multi and
+// +pubsub|numsub; a database other than 0 wants +select, and Options.WaitReplicas
+// +wait. CONFIG is not needed: all that Probe looks at stands in INFO, and without
+// the right to that Probe says that it may not look, and goes on.
+//
+// Sentinels have users of their own: one for programs needs
+//
+//	-@all +sentinel|get-master-addr-by-name +sentinel|sentinels +subscribe &+switch-master &+replica-reconf-done
 package redisstore

@@ -271,8 +271,8 @@ func everyOperation(ctx context.Context, s *redisstore.Store) map[string]error {
 func TestStore_refusedUserIsUnavailableAndNothingIsToldOfPasswords(t *testing.T) {
 	const password = "hunter2-canary"
 	server := redistest.Start(t)
-	setUser(t, server, "nobody", ">"+password, "~*", "&*", "-@all", "+ping", "+hello")
-	setUser(t, server, "default", "resetpass", ">the-real-one")
+	server.SetUser(t, "nobody", ">"+password, "~*", "&*", "-@all", "+ping", "+hello")
+	server.SetUser(t, "default", "resetpass", ">the-real-one")
 	for _, user := range []string{"", "nobody"} {
 		s, _ := open(t, "redis://"+user+":"+password+"@"+server.Addr, redisstore.Options{})
 		for name, err := range everyOperation(t.Context(), s) {
@@ -287,38 +287,5 @@ func TestStore_refusedUserIsUnavailableAndNothingIsToldOfPasswords(t *testing.T)
 		if err == nil || strings.Contains(err.Error(), password) || !strings.Contains(err.Error(), server.Addr) {
 			t.Errorf("%q: Probe = %v, want an error with the address and without the password", user, err)
 		}
-	}
-}
-
-// leastRights are those of the documentation's section on rights.
-const leastRights = "-@all +ping +hello +info +time +publish +multi +exec +wait +eval +evalsha" +
-	" +get +hset +hdel +hmget +hgetall +hlen +del +set +pexpireat +pexpiretime" +
-	" +zadd +zrem +zrange +zscore +zremrangebyscore +scan"
-
-func TestStore_leastRights(t *testing.T) {
-	prefix := redistest.Prefix(t)
-	server := redistest.Start(t)
-	setUser(t, server, "hub", append([]string{">pw", "~" + prefix + ":*", "&" + prefix + ":*"}, strings.Fields(leastRights)...)...)
-	s, _ := open(t, "redis://hub:pw@"+server.Addr, redisstore.Options{Prefix: prefix})
-	warnings, err := s.Probe(t.Context())
-	if err != nil || len(warnings) != 0 {
-		t.Errorf("Probe = %q, %v", warnings, err)
-	}
-	for name, err := range everyOperation(t.Context(), s) {
-		if errors.Is(err, session.ErrUnavailable) {
-			t.Errorf("%s = %v", name, err)
-		}
-	}
-}
-
-// setUser gives a user of the server these rights.
-func setUser(t testing.TB, server *redistest.Server, name string, rules ...string) {
-	t.Helper()
-	args := []any{"acl", "setuser", name, "on"}
-	for _, r := range rules {
-		args = append(args, r)
-	}
-	if err := server.Client(t).Do(t.Context(), args...).Err(); err != nil {
-		t.Fatal(err)
 	}
 }

@@ -1,12 +1,14 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"strconv"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -18,107 +20,99 @@ import (
 // a Redis that may lose sessions or ends of sessions, or does not tell.
 var ErrNotDurable = errors.New("redisstore: redis is not durable")
 
-// minVersion is the first Redis whose scripts declare their flags.
-const minVersion = 7
+// hearing is how long a notice may take from the script that publishes it to who
+// subscribes.
+const hearing = 2 * time.Second
 
 // Probe finds out, at the start of a program, whether Redis can be used: that
-// it answers, is new enough, is not a replica, and lets this user run every
-// operation and publish. It makes a session below "<prefix>:probe:" for that,
-// and ends it again; its notice goes to "<prefix>:probe", where nobody listens.
+// it answers, is new enough, is neither a replica nor a Sentinel, and lets this
+// user run every operation, publish, and hear what is published. It makes a
+// session below "<prefix>:probe:" for that, and ends it again; its notice goes to
+// "<prefix>:probe", where only Probe listens. What this user may not do stands in
+// the error, by the rules of [Store.Rights] that are missing.
 //
-// Warnings are one line each and say what may be lost: sessions, when Redis
-// may evict keys, and sessions and logouts, when it keeps no append-only file
-// (a restart then goes back to the last snapshot, which brings ended sessions
-// back). Another says so when this user may not look. With
-// Options.RequireDurable they are an error that wraps [ErrNotDurable].
+// Warnings are one line each, with the address of the server, of each master of a
+// cluster, and say what may be lost or go wrong:
+//   - it may evict keys: sessions
+//   - it keeps no append-only file: sessions and logouts (a restart then goes back
+//     to the last snapshot, which brings ended sessions back)
+//   - it has fewer replicas than Options.WaitReplicas: no end is ever done
+//   - this user may not look (INFO), so none of these is known
+//   - its clock is more than 5 seconds off that of this process
 //
-// Errors name the server's address and never a password. About ten round
-// trips, on a Redis Cluster one more to each master.
+// With Options.RequireDurable all but the last are an error that wraps
+// [ErrNotDurable].
+//
+// Errors name the server's address and never a password. About fifteen round
+// trips, on a Redis Cluster two more to each master.
 func (s *Store) Probe(ctx context.Context) (warnings []string, err error) {
-	if s.cluster {
-		cluster := s.client.(*redis.ClusterClient)
-		found := make(chan []string, 1)
-		found <- nil
-		err = cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
-			w, err := probeServer(ctx, node)
-			found <- append(<-found, w...)
-			return err
-		})
-		warnings = <-found
-	} else {
-		warnings, err = probeServer(ctx, s.client.(*redis.Client))
-	}
+	var (
+		mu    sync.Mutex // guards the following field
+		found []finding
+	)
+	err = s.eachMaster(ctx, func(ctx context.Context, c *redis.Client) error {
+		f, err := s.inspect(ctx, c)
+		mu.Lock()
+		defer mu.Unlock()
+		found = append(found, f...)
+		return err
+	})
 	if err == nil {
 		err = s.probeOperations(ctx)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("redisstore: probe redis at %s: %w", s.address(), err)
+		if denied(err) {
+			if rules := s.lacking(ctx); len(rules) > 0 {
+				err = fmt.Errorf("this user lacks %s: %w", strings.Join(rules, " "), err)
+			}
+		}
+		return nil, fmt.Errorf("redisstore: probe redis at %s: %w", s.addresses(ctx), oneLine{err})
 	}
-	if s.options.RequireDurable && len(warnings) > 0 {
-		return nil, fmt.Errorf("%w: %s", ErrNotDurable, strings.Join(warnings, "; "))
+	slices.SortStableFunc(found, func(a, b finding) int { return cmp.Compare(a.addr, b.addr) })
+	var lossy []string
+	for _, f := range found {
+		warnings = append(warnings, f.String())
+		if f.lossy {
+			lossy = append(lossy, f.String())
+		}
+	}
+	if s.options.RequireDurable && len(lossy) > 0 {
+		return nil, fmt.Errorf("%w: %s", ErrNotDurable, strings.Join(lossy, "; "))
 	}
 	return warnings, nil
 }
 
-func (s *Store) address() string {
+// oneLine writes an error without the line breaks that go-redis puts between what
+// it heard of each Sentinel.
+type oneLine struct{ err error }
+
+func (e oneLine) Error() string { return strings.ReplaceAll(e.err.Error(), "\n", "; ") }
+func (e oneLine) Unwrap() error { return e.err }
+
+// addresses are where the client was told to look.
+func (s *Store) addresses(ctx context.Context) string {
 	switch c := s.client.(type) {
 	case *redis.Client:
-		return c.Options().Addr
+		return address(ctx, c)
 	case *redis.ClusterClient:
 		return strings.Join(c.Options().Addrs, ",")
 	}
-	return ""
+	return "" // New takes no other
 }
 
-// probeServer looks at one server and its settings.
-func probeServer(ctx context.Context, c *redis.Client) (warnings []string, err error) {
-	if err := c.Ping(ctx).Err(); err != nil {
-		return nil, unavailable("ping", err)
-	}
-	addr := c.Options().Addr
-	text, err := c.Info(ctx, "server", "memory", "persistence").Result()
-	if redis.HasErrorPrefix(err, "NOPERM") {
-		return []string{"redis at " + addr + ": this user may not run INFO, so its version, " +
-			"maxmemory-policy and appendonly are unknown"}, nil
-	}
-	if err != nil {
-		return nil, unavailable("info", err)
-	}
-	info := parseInfo(text)
-	major, _, _ := strings.Cut(info["redis_version"], ".")
-	if n, err := strconv.Atoi(major); err != nil || n < minVersion {
-		return nil, fmt.Errorf("%s: redis %.20q, want %d.0 or newer", addr, info["redis_version"], minVersion)
-	}
-	if p := info["maxmemory_policy"]; p != "noeviction" {
-		warnings = append(warnings, fmt.Sprintf("redis at %s: maxmemory-policy is %.40q: "+
-			"sessions may be evicted, want noeviction", addr, p))
-	}
-	if info["aof_enabled"] != "1" {
-		warnings = append(warnings, "redis at "+addr+": appendonly is off: "+
-			"a restart loses sessions and brings ended ones back, want yes")
-	}
-	return warnings, nil
-}
-
-// parseInfo reads the lines "name:value" of INFO.
-func parseInfo(text string) map[string]string {
-	m := make(map[string]string)
-	for line := range strings.Lines(text) {
-		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
-			m[name] = value
-		}
-	}
-	return m
-}
-
-// probeOperations runs each operation once.
+// probeOperations runs each operation once, and listens to what it publishes.
 func (s *Store) probeOperations(ctx context.Context) error {
 	p := *s
 	p.channel = s.options.Prefix + ":probe"
 	f := &session.Family{Spaces: []session.Space{{
 		Name: "probe", Prefix: "probe", Idle: time.Minute, Life: time.Minute,
 	}}}
-	id, user := rand.Text(), rand.Text()
+	heard := s.client.Subscribe(ctx, p.channel)
+	defer heard.Close()
+	if _, err := receive(ctx, heard); err != nil {
+		return unavailable("subscribe", err)
+	}
+	id, user, notice := rand.Text(), rand.Text(), rand.Text()
 	first, second := session.Hash(rand.Text()), session.Hash(rand.Text())
 	rec, err := p.Create(ctx, f, session.Create{ID: id, Nonce: rand.Text(), Hash: first})
 	if err != nil {
@@ -150,7 +144,8 @@ func (s *Store) probeOperations(ctx context.Context) error {
 	if _, err = p.Raise(ctx, f, user); err != nil {
 		return err
 	}
-	if err = p.Delete(ctx, f, session.End{ID: id, User: user, Notice: "probe"}); err != nil {
+	err = p.Delete(ctx, f, session.End{ID: id, User: user, Notice: notice})
+	if err != nil && !errors.Is(err, errFewReplicas) { // of which inspect warns
 		return err
 	}
 	if list, err := p.Listed(ctx, f, user); err != nil {
@@ -165,5 +160,25 @@ func (s *Store) probeOperations(ctx context.Context) error {
 	if err = p.client.Del(ctx, p.indexKeys(f, user)...).Err(); err != nil {
 		return unavailable("delete the probe's index", err)
 	}
-	return nil
+	return hear(ctx, heard, notice)
+}
+
+// hear waits for a notice. Other programs may start at the same time.
+func hear(ctx context.Context, sub *redis.PubSub, notice string) error {
+	for {
+		m, err := receive(ctx, sub)
+		if err != nil {
+			return unavailable("hear what was published", err)
+		}
+		if m, ok := m.(*redis.Message); ok && m.Payload == notice {
+			return nil
+		}
+	}
+}
+
+// receive does not wait for ever, as Receive does without a deadline.
+func receive(ctx context.Context, sub *redis.PubSub) (any, error) {
+	ctx, cancel := context.WithTimeout(ctx, hearing)
+	defer cancel()
+	return sub.Receive(ctx)
 }

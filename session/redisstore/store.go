@@ -16,6 +16,7 @@ import (
 // their trip.
 type Store struct {
 	client                                                redis.UniversalClient
+	owned                                                 bool // the client is closed with the store
 	cluster                                               bool
 	options                                               Options
 	channel                                               string        // of notices
@@ -43,7 +44,8 @@ type Options struct {
 	// WaitReplicas is how many replicas must have taken a deletion before
 	// [Store.Delete] returns, so that a failover does not undo a logout. With
 	// fewer the error wraps [session.ErrUnavailable]: the deletion is done on
-	// this server and may be repeated. Not on a Redis Cluster.
+	// this server and may be repeated. On a Redis Cluster they are replicas of
+	// the master that has the session.
 	//
 	// Defaults to 0: Delete does not wait.
 	WaitReplicas int
@@ -62,9 +64,11 @@ type Options struct {
 	NoGroupCommit bool
 }
 
-// New returns a Store that uses c, which the caller closes: a [*redis.Client],
-// one for Sentinel included, or a [*redis.ClusterClient]. Nothing is sent to
-// Redis yet; [Store.Probe] finds out whether it can be used.
+// New returns a Store that uses c, which the caller closes after the store: a
+// [*redis.Client], one for Sentinel included, or a [*redis.ClusterClient]. To the
+// latter it adds a hook that sends again what is answered TRYAGAIN while a slot
+// moves. Nothing is sent to Redis yet; [Store.Probe] finds out whether it can be
+// used.
 //
 // A client without the settings that the package documentation lists is
 // refused with an error that names the missing one.
@@ -96,6 +100,9 @@ func New(c redis.UniversalClient, o Options) (*Store, error) {
 		listedScript: script("listed", ""),
 		unlistScript: script("unlist", ""),
 	}
+	if c, ok := c.(*redis.ClusterClient); ok {
+		c.AddHook(again{})
+	}
 	s.group = &group{send: s.evaluate, alone: o.NoGroupCommit || s.cluster}
 	return s, nil
 }
@@ -121,11 +128,13 @@ func (o Options) check() error {
 // Client returns the client that the store uses, for a broker beside it.
 func (s *Store) Client() redis.UniversalClient { return s.client }
 
-// Close closes the client, and returns when the goroutines of the store have
-// ended. Operations under way and later ones return an error that wraps
-// [session.ErrUnavailable].
-func (s *Store) Close() error {
-	err := s.client.Close()
+// Close closes the client of a store that [Open] made, and returns when the
+// goroutines of the store have ended. With a closed client operations return an
+// error that wraps [session.ErrUnavailable].
+func (s *Store) Close() (err error) {
+	if s.owned {
+		err = s.client.Close()
+	}
 	s.group.close()
 	return err
 }

@@ -244,7 +244,7 @@ function start() {
     const what = { session: "Logged out.", all: "Logged out everywhere.", others: "Logged out the other devices.", one: "Logged out the device.", namespace: "Logged out of the chat." };
     byId("took").textContent = took.store_ok
       ? `${what[scope]} Sockets closed on this node: ${took.closed_here}. Nodes that know: ${took.nodes_acked} of ${took.nodes_expected}.`
-      : "Signed out here, not everywhere yet.";
+      : `Signed out on this server, the others follow as soon as they can be reached. Nodes that know: ${took.nodes_acked} of ${took.nodes_expected}.`;
     if (scope === "session" || scope === "all") over();
     else refresh();
   }

@@ -1,0 +1,157 @@
+package session
+
+import (
+	"container/list"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// debt is an end that the store did not take.
+type debt struct {
+	f   *family
+	key string // the same for the same end
+	pay func(ctx context.Context) error
+
+	ends []End      // what is denied: these sessions and namespaces,
+	user string     // or all sessions of this user
+	keep string     // but this one,
+	cred Credential // or what this very credential opens
+
+	shown  secret          // that asked for ends; empty: somebody else did
+	spared map[string]bool // ids of the user, logged in to later; guarded by owed.mu
+	aims   []aim           // of cred; guarded by owed.mu
+
+	asked int           // how often; guarded by owed.mu
+	place *list.Element // guarded by owed.mu
+}
+
+// debtOf returns what is owed of an order.
+func (m *Manager) debtOf(o *order) *debt {
+	// Ids and secrets may be parts of a request's header, which need not be kept.
+	late := &order{f: o.f, ends: slices.Clone(o.ends), why: o.why, by: o.by, logins: make(map[string]time.Time)}
+	var key strings.Builder
+	key.WriteString("ends")
+	for i := range late.ends {
+		e := &late.ends[i]
+		e.ID = strings.Clone(e.ID)
+		key.WriteString(" " + e.Notice)
+		if login, ok := o.logins[e.ID]; ok {
+			late.logins[e.ID] = login
+			fmt.Fprintf(&key, " %d", login.UnixNano())
+		}
+	}
+	return &debt{
+		f: o.f, key: key.String(), ends: late.ends, shown: secret(strings.Clone(string(o.shown))),
+		pay: func(ctx context.Context) error { return m.endLate(ctx, late) },
+	}
+}
+
+// endLate carries out an order that had to wait. A session that was logged in to
+// meanwhile is another one's by now.
+func (m *Manager) endLate(ctx context.Context, o *order) error {
+	ids := make([]string, len(o.ends))
+	for i, e := range o.ends {
+		ids[i] = e.ID
+	}
+	cctx, cancel := m.deadline(ctx)
+	defer cancel()
+	states, err := m.store.Check(cctx, &o.f.Family, ids)
+	if err != nil {
+		return fmt.Errorf("check %d sessions: %w", len(ids), err)
+	}
+	late := *o
+	late.ends = nil
+	for i, e := range o.ends {
+		if s := states[i]; s != nil {
+			login, known := o.logins[e.ID]
+			if known && !s.Authenticated.Equal(login) {
+				continue
+			}
+			if e.User == "" {
+				e.User = s.User
+			}
+		}
+		late.ends = append(late.ends, e)
+	}
+	if len(late.ends) > 0 {
+		_, err = m.carryOut(ctx, &late)
+	}
+	return err
+}
+
+// debtOfUser returns what is owed of the end of a user's sessions.
+func (m *Manager) debtOfUser(f *family, user, except string, why Why, by string) *debt {
+	d := &debt{f: f, user: user, keep: strings.Clone(except), spared: make(map[string]bool)}
+	d.key = fmt.Sprintf("user %s %q %s", f.root.Name, user, except)
+	d.pay = func(ctx context.Context) error {
+		_, err := m.carryOutUser(ctx, f, user, why, by, func(id string) bool { return m.owed.spares(d, id) })
+		return err
+	}
+	return d
+}
+
+// debtOfOne returns what is owed of the end of another session of a user, if it is
+// one. Where it has connections here that is known, else only the store can say.
+func (m *Manager) debtOfOne(f *family, user, id string) *debt {
+	id = strings.Clone(id)
+	d := &debt{f: f, key: fmt.Sprintf("one %s %q %s", f.root.Name, user, id)}
+	if l := m.lives.get(f.root.Name, id); l != nil {
+		if snap := l.snap.Load(); snap != nil && snap.User == user {
+			e := End{ID: id, User: user}
+			e.Notice = f.notice(e)
+			d.ends = []End{e}
+		}
+	}
+	d.pay = func(ctx context.Context) error {
+		s, err := m.check(ctx, f, id)
+		if err != nil || s == nil || s.User != user {
+			return err
+		}
+		_, err = m.carryOut(ctx, f.order(WhyLogout, user, s))
+		return err
+	}
+	return d
+}
+
+// debtOfCredential returns what is owed of a logout whose secret could not be
+// verified. The store is asked first whether it fits.
+func (m *Manager) debtOfCredential(f *family, c Credential, a aim) *debt {
+	c.ID, c.secret = strings.Clone(c.ID), secret(strings.Clone(string(c.secret)))
+	d := &debt{f: f, cred: c, aims: []aim{a}}
+	d.key = fmt.Sprintf("credential %s %s %s", f.root.Name, c.ID, c.secret.hash())
+	d.pay = func(ctx context.Context) error { return m.logoutLate(ctx, d) }
+	return d
+}
+
+// logoutLate carries out what a visitor asked for whose secret could not be
+// verified then. One that a login replaced meanwhile opens nothing any more, and
+// what the login began is not what was to end.
+func (m *Manager) logoutLate(ctx context.Context, d *debt) error {
+	lctx, cancel := m.deadline(ctx)
+	defer cancel()
+	rec, err := m.store.Load(lctx, &d.f.Family, d.cred.ID, Load{Hash: d.cred.secret.hash()})
+	switch {
+	case errors.Is(err, ErrNotFound), errors.Is(err, ErrCorrupt):
+		return nil
+	case err != nil:
+		return fmt.Errorf("load %s: %w", Short(d.cred.ID), err)
+	case rec.Match != MatchCurrent && rec.Match != MatchRenewed:
+		m.stats.unfit.Add(1)
+		return nil
+	}
+	for _, a := range m.owed.aimsOf(d) {
+		p := &part{sc: &Scope{m: m}, f: d.f, cred: d.cred, loaded: true, state: rec.State}
+		// Verified now, it may be owed as that.
+		if _, err := p.logout(ctx, a); away(err) && !errors.Is(err, ErrOwed) {
+			return err
+		}
+		if a.target == All {
+			break // that was everything
+		}
+	}
+	return nil
+}

@@ -1,0 +1,197 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// keepDone is how long an end is remembered after the store took it: a server
+	// that takes another one's place may lack what came shortly before. It is three
+	// times the hub's revalidation.
+	keepDone = 3 * time.Minute
+
+	// maxDone is how many ends are remembered. More push out the oldest.
+	maxDone = 1 << 16
+)
+
+// Served is a [Store] that knows which server keeps its records. *redisstore.Store is
+// one.
+type Served interface {
+	// Server names the server, or servers, that answer now: another name means
+	// that others have taken their place, which may lack what was written last. ""
+	// means that it may not ask. One round trip. Errors: [ErrUnavailable].
+	Server(ctx context.Context) (string, error)
+}
+
+// done are the ends that a store took lately from this node, the oldest first, so
+// that they can be repeated if its server is replaced by one that lacks them. A
+// store that is not [Served] cannot forget, and nothing is kept.
+type done struct {
+	store Served
+	turn  atomic.Uint64 // rises before ends are repeated
+
+	mu   sync.Mutex // guards the following fields
+	ends []doneEnd
+	lost uint64 // pushed out before their time
+
+	recovering sync.Mutex // guards the following fields
+	server     string
+	known      bool
+	due        bool // ends are to be repeated
+}
+
+// doneEnd is an end, and when the store took it.
+type doneEnd struct {
+	End
+	f  *family
+	at time.Time
+}
+
+// keep runs what carries out ends, and remembers them. If they are being repeated
+// meanwhile, it may have reached the old server, and is run again.
+func (d *done) keep(f *family, ends []End, carryOut func() error) error {
+	for {
+		turn := d.turn.Load()
+		if err := carryOut(); err != nil {
+			return err
+		}
+		if d.add(turn, f, ends) {
+			return nil
+		}
+	}
+}
+
+// add remembers ends. It returns false if repeating ends began after turn.
+func (d *done) add(turn uint64, f *family, ends []End) bool {
+	if d.store == nil {
+		return true
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := time.Now()
+	for _, e := range ends {
+		e.ID = strings.Clone(e.ID) // it may be a part of a request's header
+		if len(d.ends) == maxDone {
+			if now.Sub(d.ends[0].at) < keepDone {
+				d.lost++
+			}
+			d.ends[0] = doneEnd{}
+			d.ends = d.ends[1:]
+		}
+		d.ends = append(d.ends, doneEnd{e, f, now})
+	}
+	return d.turn.Load() == turn
+}
+
+// forget forgets what was done before a time.
+func (d *done) forget(before time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n := 0
+	for n < len(d.ends) && d.ends[n].at.Before(before) {
+		n++
+	}
+	d.ends = slices.Delete(d.ends, 0, n)
+}
+
+// forgotten returns how many ends were pushed out before their time.
+func (d *done) forgotten() uint64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.lost
+}
+
+// begin returns what is to be repeated. An end that is under way goes to the new
+// server as well, or comes before this and is among them.
+func (d *done) begin() []doneEnd {
+	d.turn.Add(1)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.ends)
+}
+
+// Recover repeats the ends that the store took from this node in the last minutes, if
+// another server has taken the place of the one that did: it may lack them. A hub
+// calls it before it looks anything up, after a gap in what it heard and from time to
+// time; an error means that what the store would say cannot be relied on yet. Where
+// the store does not know its server, they are repeated after each gap; where it has
+// none ([Served]), never. One round trip, and one for each 250 ends. Errors:
+// [ErrUnavailable], those of ctx.
+//
+// What else such a server lacks cannot be repeated: see "What a failover can undo" in
+// docs/sessions.md.
+func (m *Manager) Recover(ctx context.Context, gap bool) error {
+	d := &m.done
+	if d.store == nil {
+		return nil
+	}
+	d.recovering.Lock()
+	defer d.recovering.Unlock()
+	began := time.Now()
+	sctx, cancel := m.deadline(ctx)
+	defer cancel()
+	server, err := d.store.Server(sctx)
+	if err != nil {
+		return fmt.Errorf("ask which server answers: %w", err)
+	}
+	was := d.server
+	switch {
+	case !d.known:
+	case was == "" || server == "":
+		d.due = d.due || gap
+	case server != was:
+		d.due = true
+	}
+	d.server, d.known = server, true
+	if d.due {
+		n, err := m.repeat(ctx, d.begin())
+		if err != nil {
+			return fmt.Errorf("repeat ends: %w", err)
+		}
+		d.due = false
+		if n > 0 {
+			m.log.Warn("another server may answer: the last ends were repeated", "ends", n, "took", time.Since(began))
+		}
+	}
+	d.forget(began.Add(-keepDone))
+	return nil
+}
+
+// repeat carries out ends that were carried out before.
+func (m *Manager) repeat(ctx context.Context, ends []doneEnd) (n int, err error) {
+	for len(ends) > 0 {
+		if err := ctx.Err(); err != nil {
+			return n, err
+		}
+		// Some of one family.
+		f, some := ends[0].f, 0
+		var again []End
+		for some < len(ends) && ends[some].f == f && some < atOnce/2 {
+			e := ends[some].End
+			some++
+			again = append(again, e)
+			if e.Namespace == "" && e.User != "" {
+				// Its login may be lacking too. It is the same session, whoever is
+				// logged in to it.
+				e.User = ""
+				again = append(again, e)
+			}
+		}
+		dctx, cancel := m.deadline(ctx)
+		err := m.store.Delete(dctx, &f.Family, again...)
+		cancel()
+		if err != nil {
+			return n, err
+		}
+		n += some
+		m.stats.repeated.Add(uint64(some))
+		ends = ends[some:]
+	}
+	return n, nil
+}
