@@ -142,7 +142,7 @@ func (s *savers) run(b *testing.B, control *redis.Client, d time.Duration) (rate
 				next, err := s.store.Save(ctx, savedFamily, rec.ID, session.Save{
 					Op: rand.Text(), Epoch: rec.Epoch, Slide: session.SlideDue,
 					Deltas: map[string]session.Delta{"chat": {
-						Version: rec.Spaces["chat"].Version, Add: map[string]int64{"sent": 1},
+						Version: rec.Space("chat").Version, Add: map[string]int64{"sent": 1},
 					}},
 				})
 				if err != nil {

@@ -233,7 +233,7 @@ func create(t testing.TB, s session.Store, user string) session.Record {
 
 // saving returns a save of one delta of one namespace of rec.
 func saving(rec session.Record, name string, d session.Delta) session.Save {
-	d.Generation, d.Version = rec.Spaces[name].Generation, rec.Spaces[name].Version
+	d.Generation, d.Version = rec.Space(name).Generation, rec.Space(name).Version
 	return session.Save{Op: rand.Text(), Epoch: rec.Epoch, Deltas: map[string]session.Delta{name: d}}
 }
 

@@ -44,14 +44,16 @@ func record(f *session.Family, id string, reply []any) (session.Record, error) {
 		return session.Record{}, unexpected(reply)
 	}
 	rec := session.Record{State: book(fields).state(f, id, now), Match: session.Match(match)}
-	rec.Values = make(map[string]map[string]string, len(values)/2)
+	if len(values) > 0 {
+		rec.Values = make([]session.Values, len(f.Spaces))
+	}
 	for i := 0; i+1 < len(values); i += 2 {
 		place, _ := values[i].(int64)
 		list, _ := values[i+1].([]any)
 		if place < 1 || int(place) > len(f.Spaces) {
 			return session.Record{}, unexpected(reply)
 		}
-		rec.Values[f.Spaces[place-1].Name] = pairs(list)
+		rec.Values[place-1] = pairs(list)
 	}
 	if status == "conflict" {
 		return rec, session.ErrConflict
@@ -86,18 +88,16 @@ func at(list []any, i int) any {
 	return nil
 }
 
-// pairs makes a map of names and values in turn, nil when there are none.
-func pairs(list []any) map[string]string {
-	if len(list) == 0 {
-		return nil
-	}
-	m := make(map[string]string, len(list)/2)
+// pairs packs keys and values that stand in turn.
+func pairs(list []any) session.Values {
+	var room [512]byte // most namespaces fit
+	p := session.Pack(room[:0])
 	for i := 0; i+1 < len(list); i += 2 {
 		k, _ := list[i].(string)
 		v, _ := list[i+1].(string)
-		m[k] = v
+		p = p.Append(k, v)
 	}
-	return m
+	return p.Values()
 }
 
 // The fields of the bookkeeping of a session, in the order in which they are
@@ -194,9 +194,9 @@ func (b book) settled(f *session.Family, id string, now int64) *session.State {
 	if s.Left <= 0 {
 		return nil
 	}
-	for name, space := range s.Spaces {
+	for i, space := range s.Spaces {
 		if !space.Deadline.IsZero() && !s.Now.Before(space.Deadline) {
-			s.Spaces[name] = session.SpaceState{Generation: space.Generation + 1}
+			s.Spaces[i] = session.SpaceState{Generation: space.Generation + 1}
 		}
 	}
 	return &s
@@ -228,7 +228,8 @@ func (b book) state(f *session.Family, id string, now int64) session.State {
 			Idle:   millis(b.number(fieldExpiryIdle)),
 			Cookie: session.Persistence(b.number(fieldExpiryCookie)),
 		},
-		Spaces: make(map[string]session.SpaceState, len(f.Spaces)),
+		Family: f,
+		Spaces: make([]session.SpaceState, len(f.Spaces)),
 	}
 	if end := b.number(fieldExpiryEnd); end != 0 {
 		s.Expiry.End = time.UnixMilli(end)
@@ -250,7 +251,7 @@ func (b book) state(f *session.Family, id string, now int64) session.State {
 			}
 			st.Deadline = time.UnixMilli(end)
 		}
-		s.Spaces[space.Name] = st
+		s.Spaces[i] = st
 	}
 	return s
 }

@@ -208,18 +208,18 @@ func TestStore_knowsNamespacesByTheirPrefix(t *testing.T) {
 		if err != nil || checking != nil || states[0] == nil {
 			t.Fatalf("Load = %v, Check = %v, %v", err, states, checking)
 		}
-		chat := rec.Spaces["chat"]
+		chat := rec.Space("chat")
 		if chat.Generation != 1 || chat.Version != 3 || (chat.Deadline.Sub(rec.Now)-10*time.Minute).Abs() > 10*time.Second ||
-			rec.Values["chat"]["a"] != "3" || rec.Values["chat"]["c"] != "4" {
-			t.Errorf("in a family of %d: chat is %+v with %v", len(f.Spaces), chat, rec.Values["chat"])
+			rec.In("chat").Map()["a"] != "3" || rec.In("chat").Map()["c"] != "4" {
+			t.Errorf("in a family of %d: chat is %+v with %v", len(f.Spaces), chat, rec.In("chat").Map())
 		}
-		notes := rec.Spaces["notes"]
-		if len(f.Spaces) == 3 && (notes.Version != 1 || rec.Values["notes"]["b"] != "2") {
-			t.Errorf("notes are %+v with %v", notes, rec.Values["notes"])
+		notes := rec.Space("notes")
+		if len(f.Spaces) == 3 && (notes.Version != 1 || rec.In("notes").Map()["b"] != "2") {
+			t.Errorf("notes are %+v with %v", notes, rec.In("notes").Map())
 		}
-		for name, space := range states[0].Spaces {
-			if space != rec.Spaces[name] {
-				t.Errorf("Check: %s is %+v, want %+v", name, space, rec.Spaces[name])
+		for i, space := range states[0].Spaces {
+			if space != rec.Spaces[i] {
+				t.Errorf("Check: %s is %+v, want %+v", f.Spaces[i].Name, space, rec.Spaces[i])
 			}
 		}
 	}
@@ -262,8 +262,8 @@ func TestStore_addIsExact(t *testing.T) {
 		}
 		rec = got
 		loaded, err := s.Load(ctx, family, rec.ID, session.Load{})
-		if err != nil || loaded.Values["main"]["n"] != want.String() {
-			t.Errorf("%d + %d = %q, %v, want %s", c.a, c.b, loaded.Values["main"]["n"], err, want)
+		if err != nil || loaded.In("main").Map()["n"] != want.String() {
+			t.Errorf("%d + %d = %q, %v, want %s", c.a, c.b, loaded.In("main").Map()["n"], err, want)
 		}
 	}
 }
@@ -282,7 +282,7 @@ func TestStore_addRefusesWhatIsNoInteger(t *testing.T) {
 			t.Errorf("%q + 1 = %v, want %v", text, err, session.ErrType)
 		}
 		loaded, err := s.Load(t.Context(), family, rec.ID, session.Load{})
-		if err != nil || loaded.Values["main"]["n"] != text || loaded.Values["main"]["m"] != "" {
+		if err != nil || loaded.In("main").Map()["n"] != text || loaded.In("main").Map()["m"] != "" {
 			t.Errorf("after %q + 1: %v, %v", text, loaded.Values, err)
 		}
 	}
@@ -297,7 +297,7 @@ func TestStore_takesAnyBytesAsUserAndKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := s.Load(t.Context(), family, rec.ID, session.Load{})
-	if err != nil || got.User != user || got.Values["chat"][key] != `"\u0000"` {
+	if err != nil || got.User != user || got.In("chat").Map()[key] != `"\u0000"` {
 		t.Errorf("Load = %+v, %v", got, err)
 	}
 	if list, err := s.Listed(t.Context(), family, user); err != nil || len(list) != 1 {
