@@ -13,7 +13,8 @@
 //	                                expiry; prefix, generation, version, size and deadlines of each namespace
 //	                                (60 s: that a login as somebody else took its place)
 //	sessionhub:main:{<id>}:<ns>     hash: the values of one namespace, JSON text by key
-//	sessionhub:main:{<id>}:op:<op>  30 s: a save that was carried out
+//	sessionhub:main:{<id>}:op:<n>   hash, 30 s: saves that were carried out, beyond the last ones, which the first
+//	                                key remembers; <n> is 0 and 1 in turn
 //
 //	sessionhub:main:user:{<hash>}   sorted set: the ids of a user, by the time of their listing
 //	sessionhub:main:user:{<hash>}:g hash: the user's generation, which ends logins in progress
@@ -90,7 +91,7 @@
 //
 //	ACL SETUSER hub on >password ~sessionhub:* &sessionhub:* -@all
 //	  +ping +hello +info +time +publish +multi +exec +wait +eval +evalsha
-//	  +get +hset +hdel +hmget +hgetall +hlen +del +set +pexpireat +pexpiretime
+//	  +get +hset +hincrby +hdel +hmget +hgetall +hlen +del +set +pexpireat +pexpiretime
 //	  +zadd +zrem +zrange +zscore +zremrangebyscore +scan
 //
 // INFO is for Probe, WAIT for Options.WaitReplicas. Beyond that a cluster

@@ -292,7 +292,7 @@ func TestStore_refusedUserIsUnavailableAndNothingIsToldOfPasswords(t *testing.T)
 
 // leastRights are those of the documentation's section on rights.
 const leastRights = "-@all +ping +hello +info +time +publish +multi +exec +wait +eval +evalsha" +
-	" +get +hset +hdel +hmget +hgetall +hlen +del +set +pexpireat +pexpiretime" +
+	" +get +hset +hincrby +hdel +hmget +hgetall +hlen +del +set +pexpireat +pexpiretime" +
 	" +zadd +zrem +zrange +zscore +zremrangebyscore +scan"
 
 func TestStore_leastRights(t *testing.T) {

@@ -102,7 +102,8 @@ func pairs(list []any) session.Values {
 
 // The fields of the bookkeeping of a session, in the order in which they are
 // kept: times and durations in milliseconds. The scripts rely on the order of
-// those of the terms and of the expiry.
+// those of the terms and of the expiry. The last three are the memory of ops: see
+// lua/op.lua.
 const (
 	fieldSecret = iota
 	fieldEpoch
@@ -126,6 +127,9 @@ const (
 	fieldPreviousKind
 	fieldPreviousUntil
 	fieldReplaced
+	fieldOps
+	fieldOpsAt
+	fieldOpsMoved
 	fieldCount
 )
 
@@ -153,16 +157,20 @@ var fields = [fieldCount]string{
 	fieldPreviousKind:    "previous_kind",
 	fieldPreviousUntil:   "previous_until",
 	fieldReplaced:        "replaced",
+	fieldOps:             "ops",
+	fieldOpsAt:           "ops_at",
+	fieldOpsMoved:        "ops_moved",
 }
 
 // The fields of each namespace that is known of, which come after those. It has
-// begun when its version is not 0; idle and life are its own deadlines, which a
+// begun when its version is not 0; bytes are an upper bound; idle and life are its own deadlines, which a
 // root does not have.
 const (
 	spacePrefix = iota
 	spaceGeneration
 	spaceVersion
 	spaceBytes
+	spaceValues
 	spaceIdle
 	spaceLife
 	spaceFieldCount
@@ -175,6 +183,7 @@ var spaceFields = [spaceFieldCount]string{
 	spaceGeneration: "generation",
 	spaceVersion:    "version",
 	spaceBytes:      "bytes",
+	spaceValues:     "values",
 	spaceIdle:       "idle",
 	spaceLife:       "life",
 }

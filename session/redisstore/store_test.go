@@ -261,9 +261,19 @@ func TestStore_addIsExact(t *testing.T) {
 			t.Fatalf("%d + %d: %v", c.a, c.b, err)
 		}
 		rec = got
+		// A sum that stands alone is Redis' own; with others, the script's.
+		v = saving(rec, "main", session.Delta{Set: map[string]string{"m": strconv.FormatInt(c.a, 10)}})
+		if rec, err = s.Save(ctx, family, rec.ID, v); err != nil {
+			t.Fatal(err)
+		}
+		v = saving(rec, "main", session.Delta{Add: map[string]int64{"m": c.b}, Delete: []string{"none"}})
+		if rec, err = s.Save(ctx, family, rec.ID, v); err != nil {
+			t.Fatalf("%d + %d with another change: %v", c.a, c.b, err)
+		}
 		loaded, err := s.Load(ctx, family, rec.ID, session.Load{})
-		if err != nil || loaded.In("main").Map()["n"] != want.String() {
-			t.Errorf("%d + %d = %q, %v, want %s", c.a, c.b, loaded.In("main").Map()["n"], err, want)
+		m := loaded.In("main").Map()
+		if err != nil || m["n"] != want.String() || m["m"] != want.String() {
+			t.Errorf("%d + %d = %q, %v, want %s twice", c.a, c.b, m, err, want)
 		}
 	}
 }
@@ -277,9 +287,11 @@ func TestStore_addRefusesWhatIsNoInteger(t *testing.T) {
 		if rec, err = s.Save(t.Context(), family, rec.ID, saving(rec, "main", set("n", text))); err != nil {
 			t.Fatal(err)
 		}
-		v := saving(rec, "main", session.Delta{Add: map[string]int64{"n": 1}, Set: map[string]string{"m": "1"}})
-		if _, err := s.Save(t.Context(), family, rec.ID, v); !errors.Is(err, session.ErrType) {
-			t.Errorf("%q + 1 = %v, want %v", text, err, session.ErrType)
+		for _, others := range []map[string]string{nil, {"m": "1"}} {
+			v := saving(rec, "main", session.Delta{Add: map[string]int64{"n": 1}, Set: others})
+			if _, err := s.Save(t.Context(), family, rec.ID, v); !errors.Is(err, session.ErrType) {
+				t.Errorf("%q + 1 = %v, want %v", text, err, session.ErrType)
+			}
 		}
 		loaded, err := s.Load(t.Context(), family, rec.ID, session.Load{})
 		if err != nil || loaded.In("main").Map()["n"] != text || loaded.In("main").Map()["m"] != "" {
