@@ -52,16 +52,16 @@ func (s *Session) seal(key string, c *edit) (err error) {
 }
 
 // texts returns the JSON texts of what was loaded: with a codec all or none.
-func (s *Session) texts() map[string]string {
+func (s *Session) texts() Values {
 	codec := s.p.sc.m.codec
 	switch {
-	case s.plain != nil:
+	case s.plain.Known():
 		return s.plain
-	case codec == nil || len(s.base) == 0:
+	case codec == nil || s.base.Len() == 0:
 		return s.base
 	}
-	s.plain = make(map[string]string, len(s.base))
-	for key, stored := range s.base {
+	var plain Pack
+	for key, stored := range s.base.All() {
 		text, err := stored, error(nil)
 		if !number(stored) {
 			text, err = codec.Decode(s.place(key), stored)
@@ -73,11 +73,12 @@ func (s *Session) texts() map[string]string {
 			s.ruined(err)
 			// Nothing of it can be kept: the next save writes everything anew.
 			s.cleared = true
-			clear(s.plain)
+			plain = nil
 			break
 		}
-		s.plain[key] = text
+		plain = plain.Append(key, text)
 	}
+	s.plain = plain.Values()
 	return s.plain
 }
 

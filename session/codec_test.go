@@ -60,7 +60,7 @@ func TestCodec_theStoreHoldsNoValue(t *testing.T) {
 	v.set("main", "card", "canary-4111")
 	v.set("main", "list", []string{"canary-a", "canary-b"})
 	v.get("main", "card")
-	for key, stored := range v.stored().Values["main"] {
+	for key, stored := range v.stored().In("main").All() {
 		if strings.Contains(stored, "canary") {
 			t.Errorf("%s is stored as %q", key, stored)
 		}
@@ -154,7 +154,7 @@ func TestCodec_whatDoesNotOpenIsAnEmptySession(t *testing.T) {
 	v := newVault(t, seal.Options{Keys: [][]byte{newKey(t)}})
 	v.set("main", "user_id", 7)
 	v.set("chat", "draft", "x")
-	was := v.stored().Values["main"]["user_id"]
+	was := v.stored().In("main").Map()["user_id"]
 	v.use(seal.Options{Keys: [][]byte{newKey(t)}})
 
 	sc := v.scope()
@@ -163,7 +163,7 @@ func TestCodec_whatDoesNotOpenIsAnEmptySession(t *testing.T) {
 		t.Errorf("keys %q, modified %t", s.Keys(), s.Modified())
 	}
 	v.mustCommit(sc)
-	if got := v.stored().Values["main"]["user_id"]; got != was {
+	if got := v.stored().In("main").Map()["user_id"]; got != was {
 		t.Error("a read changed what is stored")
 	}
 	want := `msg="session data corrupted" security=true id=` + session.Short(v.id()) + " namespace=main"
@@ -177,7 +177,7 @@ func TestCodec_whatDoesNotOpenIsAnEmptySession(t *testing.T) {
 	if d := cmp.Diff([]string{"theme"}, v.open(v.scope(), "main").Keys()); d != "" {
 		t.Errorf("after a save -want +got\n%s", d)
 	}
-	if n := len(v.stored().Values["main"]); n != 1 {
+	if n := v.stored().In("main").Len(); n != 1 {
 		t.Errorf("%d values are stored, want the one that was set", n)
 	}
 }
@@ -215,7 +215,7 @@ func TestCodec_aValueCopiedToAnotherPlaceDoesNotOpen(t *testing.T) {
 		v := newVault(t, seal.Options{Keys: [][]byte{newKey(t)}})
 		v.set("main", "a", "admin")
 		v.get("main", "a")
-		place(v, v.stored().Values["main"]["a"])
+		place(v, v.stored().In("main").Map()["a"])
 		if got := v.get("main", "a") + v.get("main", "b"); got != "" {
 			t.Errorf("%s: opened as %s", name, got)
 		}

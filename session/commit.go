@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
+	"slices"
 	"time"
 
 	"github.com/sessionhub/sessionhub/prefixes"
@@ -306,8 +306,8 @@ func (p *part) repeat(ctx context.Context, w writeKind, deltas map[string]Delta,
 		}
 		for name := range deltas {
 			s := p.opened(name)
-			s.version = rec.Spaces[name].Version
-			if err := s.rebase(rec.Values[name]); err != nil {
+			s.version = rec.Space(name).Version
+			if err := s.rebase(rec.In(name)); err != nil {
 				return Record{}, err
 			}
 			if deltas[name], _, err = s.delta(); err != nil {
@@ -320,29 +320,33 @@ func (p *part) repeat(ctx context.Context, w writeKind, deltas map[string]Delta,
 // took takes over what the store holds now, here and for the open connections
 // of this session on this node.
 func (p *part) took(rec *Record) {
-	now := Record{State: rec.State, Values: maps.Clone(rec.Values)}
-	if now.Values == nil {
-		now.Values = make(map[string]map[string]string)
-	}
+	now := Record{State: rec.State, Values: make([]Values, len(rec.Spaces))}
+	copy(now.Values, rec.Values)
 	for _, s := range p.sessions {
 		if s.modified {
-			s.saved(rec)
-			now.Values[s.name] = s.base
+			i := p.f.Index(s.name)
+			s.saved(rec, i)
+			now.Values[i] = s.base
 		}
 	}
 	if l := p.sc.m.lives.get(p.f.root.Name, p.cred.ID); l != nil {
-		l.offer(&now)
+		l.offer(&now) // which keeps the slice only if all is known, and nothing follows
 	}
 	// A namespace that somebody else wrote, and whose values did not come
 	// along, stays in this scope as it was loaded, with its version.
-	for name, was := range p.state.Spaces {
-		if _, known := now.Values[name]; known {
+	shared := true
+	for i, was := range p.state.Spaces {
+		if now.Values[i].Known() {
 			continue
 		}
-		now.Values[name] = p.values[name]
-		if newer(now.Spaces[name], was) {
-			now.Spaces = maps.Clone(now.Spaces) // rec's are the store's
-			now.Spaces[name] = was
+		if i < len(p.values) {
+			now.Values[i] = p.values[i]
+		}
+		if newer(now.Spaces[i], was) {
+			if shared {
+				now.Spaces, shared = slices.Clone(now.Spaces), false
+			}
+			now.Spaces[i] = was
 		}
 	}
 	p.wrote = true

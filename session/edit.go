@@ -3,7 +3,6 @@ package session
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 )
 
 // edit is what a scope does to one key. The zero value deletes it.
@@ -124,11 +123,11 @@ func (s *Session) delta() (Delta, bool, error) {
 }
 
 // rebase repeats sums and updates on the values that a conflicting save found.
-func (s *Session) rebase(values map[string]string) error {
-	s.base, s.plain = values, nil
+func (s *Session) rebase(values Values) error {
+	s.base, s.plain = values, Values{}
 	texts := s.texts()
 	for k, c := range s.changes {
-		old, had := texts[k]
+		old, had := texts.Get(k)
 		var err error
 		switch {
 		case c.adds:
@@ -147,54 +146,57 @@ func (s *Session) rebase(values map[string]string) error {
 	return nil
 }
 
-// saved takes over what a save of the changes left in the store.
-func (s *Session) saved(rec *Record) {
-	if present, ok := rec.Values[s.name]; ok {
-		s.base = present
+// saved takes over what a save of the changes left in the store. i is the
+// namespace's place in the family.
+func (s *Session) saved(rec *Record, i int) {
+	if i < len(rec.Values) && rec.Values[i].Known() {
+		s.base = rec.Values[i]
 	} else {
 		s.base = s.merged()
 	}
-	s.plain = nil
-	sp := rec.Spaces[s.name]
+	sp := rec.Spaces[i]
 	s.generation, s.version = sp.Generation, sp.Version
 	s.drop()
 }
 
 // merged returns what was loaded with the changes applied.
-func (s *Session) merged() map[string]string {
+func (s *Session) merged() Values {
 	if len(s.changes) == 0 && !s.cleared {
 		return s.base
 	}
-	all := make(map[string]string, len(s.base)+len(s.changes))
+	var room [512]byte // most namespaces fit
+	all := Pack(room[:0])
 	if !s.cleared {
-		maps.Copy(all, s.base)
+		for k, raw := range s.base.All() {
+			if _, changed := s.changes[k]; !changed {
+				all = all.Append(k, raw)
+			}
+		}
 	}
 	for k, c := range s.changes {
 		if c.set {
-			all[k] = c.put
-		} else {
-			delete(all, k)
+			all = all.Append(k, c.put)
 		}
 	}
-	return all
+	return all.Values()
 }
 
 // loaded returns what the store had for a key, JSON or not; nil: nothing.
 func (s *Session) loaded(key string) *string {
-	raw, ok := s.base[key]
+	raw, ok := s.base.Get(key)
 	return pointer(raw, ok)
 }
 
 // drop forgets the changes, and that there were any.
 func (s *Session) drop() {
-	s.changes, s.cleared, s.plain, s.bad = nil, false, nil, nil
+	s.changes, s.cleared, s.plain, s.bad = nil, false, Values{}, nil
 	s.accessed, s.modified = false, false
 }
 
 // reset makes s a session that nobody has begun yet.
 func (s *Session) reset() {
 	s.drop()
-	s.base, s.plain, s.generation, s.version = nil, nil, 0, 0
+	s.base, s.generation, s.version = Values{}, 0, 0
 }
 
 func pointer(s string, ok bool) *string {

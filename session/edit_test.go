@@ -239,7 +239,7 @@ func TestSession_updateThatReturnsWhatItWasGivenLeavesTheText(t *testing.T) {
 	}
 	b.write(map[string]string{"late": text})
 	b.mustCommit(sc)
-	values := b.stored().Values["main"]
+	values := b.stored().In("main").Map()
 	if values["ok"] != text || values["late"] != text {
 		t.Errorf("stored %s and %s", values["ok"], values["late"])
 	}

@@ -247,8 +247,8 @@ func (h *Hold) slideDue() bool {
 		root = cmp.Or(snap.Terms.Life, h.f.root.Lifetime) // it has no idle timeout
 	}
 	shortest := root
-	for _, sp := range h.f.Spaces[1:] {
-		if sp.Idle != 0 && !snap.Spaces[sp.Name].Deadline.IsZero() {
+	for i, sp := range h.f.Spaces {
+		if i > 0 && sp.Idle != 0 && !snap.Spaces[i].Deadline.IsZero() {
 			shortest = min(shortest, sp.Idle)
 		}
 	}

@@ -141,8 +141,8 @@ func info(f *family, s *State) Info {
 		ID: s.ID, User: s.User, Created: s.Created, Authenticated: s.Authenticated, Seen: s.Seen,
 		Left: s.Left, Device: s.Device, Address: s.Address,
 	}
-	for _, sp := range f.Spaces {
-		if s.Spaces[sp.Name].Version > 0 {
+	for n, sp := range f.Spaces {
+		if s.Spaces[n].Version > 0 {
 			i.Namespaces = append(i.Namespaces, sp.Name)
 		}
 	}

@@ -1,7 +1,7 @@
 package session
 
 import (
-	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -69,6 +69,11 @@ func newer(a, b SpaceState) bool {
 	return a.Generation > b.Generation || a.Generation == b.Generation && a.Version > b.Version
 }
 
+// whole reports whether the values of all namespaces are known.
+func (r *Record) whole() bool {
+	return len(r.Values) == len(r.Spaces) && !slices.ContainsFunc(r.Values, func(v Values) bool { return !v.Known() })
+}
+
 // offer takes over what is newer in rec than in the snapshot. Answers of the
 // store may come in another order than it gave them, so each namespace goes by
 // its own version; of the rest a later login counts more than the store's clock,
@@ -77,31 +82,24 @@ func newer(a, b SpaceState) bool {
 func (l *live) offer(rec *Record) {
 	for {
 		old := l.snap.Load()
-		next := &snapshot{Record: Record{State: rec.State, Match: MatchCurrent}, at: time.Now()}
-		next.Spaces = maps.Clone(rec.Spaces)
-		next.Values = maps.Clone(rec.Values)
+		next := &snapshot{Record: Record{State: rec.State, Match: MatchCurrent, Values: rec.Values}, at: time.Now()}
 		if old == nil {
-			if len(rec.Values) < len(rec.Spaces) {
+			if !rec.whole() {
 				return
 			}
 		} else {
 			if rec.Epoch < old.Epoch || rec.Epoch == old.Epoch && rec.Now.Before(old.Now) {
 				next.State, next.at = old.State, old.at
-				next.Spaces = maps.Clone(rec.Spaces)
 			}
-			if next.Values == nil {
-				next.Values = make(map[string]map[string]string)
-			}
-			for name, was := range old.Spaces {
-				values, known := rec.Values[name]
-				now := rec.Spaces[name]
+			next.Spaces, next.Values = slices.Clone(old.Spaces), slices.Clone(old.Values)
+			for i, was := range old.Spaces {
+				now := rec.Spaces[i]
+				known := i < len(rec.Values) && rec.Values[i].Known()
 				if newer(now, was) && !known {
 					l.stale.Store(true)
 				}
 				if known && !newer(was, now) {
-					next.Spaces[name], next.Values[name] = now, values
-				} else {
-					next.Spaces[name], next.Values[name] = was, old.Values[name]
+					next.Spaces[i], next.Values[i] = now, rec.Values[i]
 				}
 			}
 		}
@@ -120,8 +118,8 @@ func (l *live) compare(s *State) {
 	if s.Epoch != snap.Epoch || !s.Expiry.equal(snap.Expiry) {
 		l.stale.Store(true)
 	}
-	for name, now := range s.Spaces {
-		if newer(now, snap.Spaces[name]) {
+	for i, now := range s.Spaces {
+		if newer(now, snap.Spaces[i]) {
 			l.stale.Store(true)
 		}
 	}

@@ -273,7 +273,7 @@ func (p *part) endOne(ctx context.Context, id string) (Result, error) {
 func (p *part) endNamespace(ctx context.Context, name string) (Result, error) {
 	o := &order{f: p.f, why: WhyLogout, by: p.state.User, shown: p.cred.secret}
 	for _, n := range append([]string{name}, p.sc.m.registry.Below(name)...) {
-		generation := p.state.Spaces[n].Generation
+		generation := p.state.Space(n).Generation
 		if h := p.sc.hold; h != nil {
 			generation = h.generations[n]
 		}

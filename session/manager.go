@@ -237,8 +237,8 @@ func (m *Manager) gone(ctx context.Context, f *family, id string) {
 
 func generations(s *State) map[string]uint64 {
 	g := make(map[string]uint64, len(s.Spaces))
-	for name, sp := range s.Spaces {
-		g[name] = sp.Generation
+	for i, sp := range s.Spaces {
+		g[s.Family.Spaces[i].Name] = sp.Generation
 	}
 	return g
 }

@@ -22,7 +22,7 @@ type part struct {
 	at       time.Time   // when state came, by this node's clock
 	sessions []*Session  // those that were asked for
 	room     [2]*Session // for the first of them
-	values   map[string]map[string]string
+	values   []Values    // of each namespace, in the family's order; shared, never changed
 	login    *login      // what the commit has to carry out
 	cycle    bool        // likewise
 	expiry   *Expiry     // likewise
@@ -130,14 +130,16 @@ func (p *part) session(name string) (*Session, error) {
 		}
 		return s, nil
 	}
-	sp := p.state.Spaces[name]
-	s := &Session{p: p, name: name, generation: sp.Generation, version: sp.Version, base: p.values[name]}
+	s := &Session{p: p, name: name}
+	if i := p.f.Index(name); i < len(p.values) {
+		s.generation, s.version, s.base = p.state.Spaces[i].Generation, p.state.Spaces[i].Version, p.values[i]
+	}
 	if h := p.sc.hold; h != nil {
-		if sp.Generation != h.generations[name] || p.sc.options.Lost != nil && p.sc.options.Lost(name) {
+		if s.generation != h.generations[name] || p.sc.options.Lost != nil && p.sc.options.Lost(name) {
 			return nil, fmt.Errorf("%q: %w", name, ErrNamespaceEnded)
 		}
 	}
-	if p.sc.m.deniedSpace(p.f, p.cred, name, sp.Generation) {
+	if p.sc.m.deniedSpace(p.f, p.cred, name, s.generation) {
 		return nil, fmt.Errorf("%q: %w", name, ErrNamespaceEnded)
 	}
 	p.sessions = append(p.sessions, s)

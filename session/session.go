@@ -34,13 +34,13 @@ type Session struct {
 	// The scope's lock guards the following fields.
 
 	generation, version uint64
-	base                map[string]string // as loaded and stored; shared, never changed
-	plain               map[string]string // with a codec: base decoded, once somebody looked
-	changes             map[string]edit   // since then
-	cleared             bool              // base is to be forgotten
-	over                bool              // ended within this scope
-	corrupt             bool              // base has what cannot be decoded, and that was logged
-	bad                 error             // the first value that could not be set; the save refuses with it
+	base                Values          // as loaded and stored
+	plain               Values          // with a codec: base decoded, once somebody looked
+	changes             map[string]edit // since then
+	cleared             bool            // base is to be forgotten
+	over                bool            // ended within this scope
+	corrupt             bool            // base has what cannot be decoded, and that was logged
+	bad                 error           // the first value that could not be set; the save refuses with it
 	accessed, modified  bool
 }
 

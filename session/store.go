@@ -141,6 +141,17 @@ type Family struct {
 // Root returns the root namespace.
 func (f *Family) Root() Space { return f.Spaces[0] }
 
+// Index returns the place of a namespace in Spaces, and -1 for one that is not
+// of the family.
+func (f *Family) Index(name string) int {
+	for i := range f.Spaces {
+		if f.Spaces[i].Name == name {
+			return i
+		}
+	}
+	return -1
+}
+
 // Space is one namespace as a store sees it.
 type Space struct {
 	Name   string        // in records, deltas and notices
@@ -303,10 +314,23 @@ type State struct {
 	Life    time.Duration // until the end of the lifetime, or of Expiry.End if that comes first
 	Terms   Terms
 	Expiry  Expiry
-	Spaces  map[string]SpaceState // by name; every namespace of the family; shared and never changed
+	Family  *Family      // that was asked for
+	Spaces  []SpaceState // of the family's namespaces, in its order; shared and never changed
 
 	// Authenticated is when the user logged in last; zero for nobody.
 	Authenticated time.Time
+}
+
+// Space returns the state of a namespace of the family, and the zero one for any
+// other name.
+func (s State) Space(name string) SpaceState {
+	if s.Family == nil {
+		return SpaceState{}
+	}
+	if i := s.Family.Index(name); i >= 0 && i < len(s.Spaces) {
+		return s.Spaces[i]
+	}
+	return SpaceState{}
 }
 
 // SpaceState is the state of one namespace.
@@ -321,14 +345,26 @@ type Record struct {
 	State
 	Match Match
 
-	// Values are the values of each namespace: JSON text by key. The maps are
-	// shared and never changed. After Load and Create all namespaces are
-	// there, the unwritten ones with a nil map. After Save and Login a
-	// changed namespace is there only when the present values are not simply
-	// the loaded ones with the delta applied: when somebody else wrote in
+	// Values are the values of each namespace of the family, in its order, and
+	// not [Values.Known] where the answer does not have them; nil when it has
+	// none. The slice is shared and never changed. After Load and Create all
+	// namespaces are there, the unwritten ones without values. After Save and
+	// Login a changed namespace is there only when the present values are not
+	// simply the loaded ones with the delta applied: when somebody else wrote in
 	// between, or the save was a retry; after [ErrConflict], the changed ones
 	// all are.
-	Values map[string]map[string]string
+	Values []Values
+}
+
+// In returns the values of a namespace, as far as the answer has them.
+func (r Record) In(name string) Values {
+	if r.Family == nil {
+		return Values{}
+	}
+	if i := r.Family.Index(name); i >= 0 && i < len(r.Values) {
+		return r.Values[i]
+	}
+	return Values{}
 }
 
 // Listing is an entry of a user's index.

@@ -67,7 +67,7 @@ func (b *spoiled) stored() session.Record {
 func (b *spoiled) write(texts map[string]string) {
 	b.t.Helper()
 	rec := b.stored()
-	sp := rec.Spaces["main"]
+	sp := rec.Space("main")
 	_, err := b.store.Save(b.t.Context(), b.tapped.f, b.id(), session.Save{
 		Op: rand.Text(), Epoch: rec.Epoch,
 		Deltas: map[string]session.Delta{"main": {Generation: sp.Generation, Version: sp.Version, Set: texts}},
@@ -116,7 +116,7 @@ func TestSession_garbageCountsAsAbsentAndStays(t *testing.T) {
 	if s.Len() != 1 {
 		t.Errorf("after the save the scope sees %q", s.Keys())
 	}
-	values := b.stored().Values["main"]
+	values := b.stored().In("main").Map()
 	for key, raw := range garbage {
 		if values[key] != raw {
 			t.Errorf("%s: stored %.40q", key, values[key])
@@ -166,7 +166,7 @@ func TestSession_garbageGivesWayToAValue(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		b.mustCommit(sc)
-		if got := b.stored().Values["main"]["bare"]; got != c.want {
+		if got := b.stored().In("main").Map()["bare"]; got != c.want {
 			t.Errorf("%s: stored %q, want %q", name, got, c.want)
 		}
 	}
@@ -216,7 +216,7 @@ func TestSession_garbageThatComesBetweenLoadAndSave(t *testing.T) {
 		}
 		b.write(map[string]string{"ok": "{", "new": "{", "notices": "["})
 		b.mustCommit(sc)
-		if got := b.stored().Values["main"]["ok"]; got != c.want {
+		if got := b.stored().In("main").Map()["ok"]; got != c.want {
 			t.Errorf("%s: stored %q, want %q", name, got, c.want)
 		}
 	}

@@ -91,7 +91,7 @@ type item struct{ key, raw string }
 func (s *Session) items() []item {
 	defer s.lock().Unlock()
 	s.accessed = true
-	items := make([]item, 0, len(s.base)+len(s.changes))
+	items := make([]item, 0, s.base.Len()+len(s.changes))
 	for key, raw := range s.all() {
 		items = append(items, item{key, raw})
 	}
@@ -103,7 +103,7 @@ func (s *Session) items() []item {
 func (s *Session) all() iter.Seq2[string, string] {
 	return func(yield func(key, raw string) bool) {
 		if texts := s.texts(); !s.cleared {
-			for k, raw := range texts {
+			for k, raw := range texts.All() {
 				if _, changed := s.changes[k]; !changed && s.valid(raw) && !yield(k, raw) {
 					return
 				}
@@ -127,7 +127,7 @@ func (s *Session) look(key string) (string, bool) {
 	if s.cleared {
 		return "", false
 	}
-	raw, ok := texts[key]
+	raw, ok := texts.Get(key)
 	if !ok || !s.valid(raw) {
 		return "", false
 	}

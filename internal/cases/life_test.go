@@ -121,7 +121,7 @@ func lifeCases() []behaviour {
 					b.nobody()
 					continue
 				}
-				if raw := w.record(id).Values["chat"]["k"]; raw == "2" {
+				if raw := w.record(id).In("chat").Map()["k"]; raw == "2" {
 					w.Errorf("%s: the value was saved", c.name)
 				}
 			}
@@ -191,7 +191,8 @@ func storeCases() []behaviour {
 				must(p, p.open("main").Set("k", map[string]any{"a": []int{1, 2}}))
 				must(p, p.open("chat").Set("w", "é"))
 			})
-			same(w, "values", w.record(b.id()).Values, map[string]map[string]string{
+			rec := w.record(b.id())
+			same(w, "values", map[string]map[string]string{"main": rec.In("main").Map(), "chat": rec.In("chat").Map()}, map[string]map[string]string{
 				"main": {"k": `{"a":[1,2]}`}, "chat": {"w": `"é"`},
 			})
 		}},

@@ -146,7 +146,7 @@ func regressIncrement(w *visWorld) {
 			w.Fatal(err)
 		}
 		save := session.Save{Op: rand.Text(), Epoch: rec.Epoch, Deltas: map[string]session.Delta{
-			"main": {Generation: rec.Spaces["main"].Generation, Version: rec.Spaces["main"].Version, Add: map[string]int64{"count": 1}},
+			"main": {Generation: rec.Space("main").Generation, Version: rec.Space("main").Version, Add: map[string]int64{"count": 1}},
 		}}
 		for range 2 {
 			if _, err := w.spy.Save(w.Context(), visFamily(), v.id(), save); err != nil {

@@ -73,7 +73,7 @@ func signingCases() []behaviour {
 				comesBack(b, time.Date(2026, 7, 1, 12, 0, 0, 1, time.UTC))
 				comesBack(b, struct{ A, B *int }{A: new(int)})
 				b.set("k", "hunter2")
-				if kept := w.record(b.id()).Values["main"]["k"]; strings.Contains(kept, "hunter2") != (c == nil) {
+				if kept := w.record(b.id()).In("main").Map()["k"]; strings.Contains(kept, "hunter2") != (c == nil) {
 					w.Errorf("%s: the store keeps %q", name, kept)
 				}
 			}
@@ -90,7 +90,7 @@ func signingCases() []behaviour {
 			one, other := w.browser(), w.browser()
 			one.set("k", "hunter2")
 			other.set("k", "hunter2")
-			stolen := w.record(other.id()).Values["main"]["k"]
+			stolen := w.record(other.id()).In("main").Map()["k"]
 			w.write(one.id(), map[string]string{"k": stolen}, nil)
 			one.corrupt("of another session")
 			w.write(one.id(), map[string]string{"k": stolen[:len(stolen)-1] + "x"}, nil)

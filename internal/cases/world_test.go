@@ -108,7 +108,7 @@ func (w *world) record(id string) session.Record {
 func (w *world) write(id string, texts map[string]string, e *session.Expiry) {
 	w.Helper()
 	rec := w.record(id)
-	sp := rec.Spaces["main"]
+	sp := rec.Space("main")
 	_, err := w.store.Save(w.Context(), w.watch.family(), id, session.Save{
 		Op: rand.Text(), Epoch: rec.Epoch, Expiry: e,
 		Deltas: map[string]session.Delta{"main": {Generation: sp.Generation, Version: sp.Version, Set: texts}},

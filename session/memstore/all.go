@@ -12,9 +12,9 @@ import (
 // copies that one's ids, which takes some milliseconds for a million sessions,
 // and none while visit is called.
 func (s *Store) All(_ context.Context, f *session.Family, visit func(ids []string) error) error {
-	m := s.roots.of(f)
-	for i := range m.shards {
-		v := s.enter(m, f, &m.shards[i])
+	l := s.layouts.of(f)
+	for i := range l.root.shards {
+		v := s.enter(l, f, &l.root.shards[i])
 		ids := slices.Collect(maps.Keys(v.shard.records))
 		v.leave()
 		if len(ids) == 0 {

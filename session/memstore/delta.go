@@ -10,58 +10,80 @@ import (
 	"github.com/sessionhub/sessionhub/session"
 )
 
-// outcome is a delta worked out and not applied yet.
-type outcome struct {
-	space  *session.Space
-	stale  bool // somebody else wrote since the delta's version
-	values pack
+// change is a delta worked out and not applied yet.
+type change struct {
+	i      int // the namespace's place in the family
+	delta  session.Delta
+	values session.Values
 }
 
 // work works deltas out, in the family's order, and applies none: the whole
 // save is refused when one is. It appends to changes.
-func (r *record) work(f *session.Family, deltas map[string]session.Delta, changes []outcome) ([]outcome, error) {
+func (v *visit) work(r *record, deltas map[string]session.Delta, changes []change) ([]change, error) {
 	if len(deltas) == 0 {
 		return nil, nil
 	}
-	for name, d := range deltas {
-		if !has(f, name) {
-			return nil, stranger(f, name)
-		}
-		if r.space(f, name).generation != d.Generation {
-			return nil, fmt.Errorf("%w: %s", session.ErrNamespaceEnded, name)
+	for i := range v.family.Spaces {
+		name := v.family.Spaces[i].Name
+		if d, ok := deltas[name]; ok {
+			if r.spaces[v.layout.place(i)].Generation != d.Generation {
+				return nil, fmt.Errorf("%w: %s", session.ErrNamespaceEnded, name)
+			}
+			changes = append(changes, change{i: i, delta: d})
+			if len(changes) == len(deltas) {
+				break
+			}
 		}
 	}
-	for i := range f.Spaces {
-		s := &f.Spaces[i]
-		d, ok := deltas[s.Name]
-		if !ok {
-			continue
+	if len(changes) < len(deltas) {
+		for name := range deltas {
+			if v.family.Index(name) < 0 {
+				return nil, stranger(v.family, name)
+			}
 		}
-		p := r.space(f, s.Name)
-		values, err := work(&d, p.values)
-		if err != nil {
-			return nil, fmt.Errorf("%w in %s", err, s.Name)
+	}
+	for n := range changes {
+		c := &changes[n]
+		var err error
+		if c.values, err = work(&c.delta, r.values[v.layout.place(c.i)]); err != nil {
+			return nil, fmt.Errorf("%w in %s", err, v.family.Spaces[c.i].Name)
 		}
-		changes = append(changes, outcome{space: s, stale: p.version != d.Version, values: values})
 	}
 	return changes, nil
 }
 
 // apply applies changes and returns the values of the namespaces in which
 // somebody else had written.
-func (r *record) apply(f *session.Family, changes []outcome, now instant) map[string]map[string]string {
-	var others map[string]map[string]string
-	for _, c := range changes {
-		p := r.grown(f, c.space.Name)
-		r.begin(f, *c.space, now)
-		p.values = c.values
-		p.version++
-		if c.stale {
+func (v *visit) apply(r *record, changes []change) []session.Values {
+	if len(changes) == 0 {
+		return nil
+	}
+	v.own(r)
+	var others []session.Values
+	begun := false
+	for n := range changes {
+		c := &changes[n]
+		place := v.layout.place(c.i)
+		s := &r.spaces[place]
+		if s.Version != c.delta.Version {
 			if others == nil {
-				others = make(map[string]map[string]string)
+				others = make([]session.Values, len(v.family.Spaces))
 			}
-			others[c.space.Name] = p.unpack()
+			others[c.i] = c.values
 		}
+		if s.Version == 0 {
+			begun = true
+			if c.i > 0 {
+				_, life := r.timeouts(v.family, v.family.Spaces[c.i])
+				r.lifetime(place).end = v.now.add(life)
+			}
+			s.Deadline = v.deadline(r, c.i)
+		}
+		s.Version++
+		r.values[place] = c.values
+	}
+	if begun {
+		v.schedule(r)
 	}
 	return others
 }
@@ -76,56 +98,73 @@ func (v *visit) refusal(r *record, deltas map[string]session.Delta, err error) (
 }
 
 // work returns values with the delta applied. It goes once through them, and
-// through those before a key for each [Delta.Add] and [Delta.Swap].
-func work(d *session.Delta, old pack) (pack, error) {
+// through those before a key for each [session.Delta.Add] and [session.Delta.Swap].
+func work(d *session.Delta, old session.Values) (session.Values, error) {
 	if d.Clear {
-		old = ""
+		old = session.Values{}
 	}
-	var buf [512]byte // most namespaces fit, and only the result is on the heap
-	text := buf[:0]
+	var room [512]byte // most namespaces fit, and only the result is on the heap
+	p := session.Pack(room[:0])
+	var few [8]pair
+	set := few[:0]
+	for k, v := range d.Set {
+		set = append(set, pair{k, v})
+	}
 	var t tally
-	for p := old; len(p) > 0; {
-		k, rest := p.cut()
-		v, rest := rest.cut()
-		if !names(d, k) {
-			text = append(text, p[:len(p)-len(rest)]...)
+	for k, v := range old.All() {
+		if !sets(set, d, k) && !names(d, k) {
+			p = p.Append(k, v)
 			t.count(k, v)
 		}
-		p = rest
 	}
-	for k, v := range d.Set {
-		text = appendText(appendText(text, k), v)
-		t.count(k, v)
+	for _, s := range set {
+		p = p.Append(s.key, s.value)
+		t.count(s.key, s.value)
 	}
 	for k, n := range d.Add {
 		v, err := add(old, k, n)
 		if err != nil {
-			return "", err
+			return session.Values{}, err
 		}
-		text = appendText(appendText(text, k), v)
+		p = p.Append(k, v)
 		t.count(k, v)
 	}
 	for k, s := range d.Swap {
-		v, ok := old.get(k)
+		v, ok := old.Get(k)
 		if ok != (s.Old != nil) || ok && v != *s.Old {
-			return "", fmt.Errorf("%w: %.40q", session.ErrConflict, k)
+			return session.Values{}, fmt.Errorf("%w: %.40q", session.ErrConflict, k)
 		}
 		if s.New != nil {
-			text = appendText(appendText(text, k), *s.New)
+			p = p.Append(k, *s.New)
 			t.count(k, *s.New)
 		}
 	}
 	if err := t.check(); err != nil {
-		return "", err
+		return session.Values{}, err
 	}
-	return pack(text), nil
+	return p.Values(), nil
 }
 
-// names reports whether the delta says what becomes of a key.
-func names(d *session.Delta, key string) bool {
-	if _, ok := d.Set[key]; ok {
-		return true
+// pair is a key and its value.
+type pair struct{ key, value string }
+
+// sets reports whether the delta sets a key. To look at a few is faster than to
+// ask a map.
+func sets(set []pair, d *session.Delta, key string) bool {
+	if len(set) > 8 {
+		_, ok := d.Set[key]
+		return ok
 	}
+	for i := range set {
+		if set[i].key == key {
+			return true
+		}
+	}
+	return false
+}
+
+// names reports whether the delta says otherwise what becomes of a key.
+func names(d *session.Delta, key string) bool {
 	if _, ok := d.Add[key]; ok {
 		return true
 	}
@@ -137,9 +176,9 @@ func names(d *session.Delta, key string) bool {
 
 // add adds n to a JSON integer. The text must be the one that adding writes,
 // as Redis' HINCRBY wants it too: "1.0", "1e3" and "-0" are other types.
-func add(values pack, key string, n int64) (string, error) {
+func add(values session.Values, key string, n int64) (string, error) {
 	var old int64
-	if text, ok := values.get(key); ok {
+	if text, ok := values.Get(key); ok {
 		var err error
 		old, err = strconv.ParseInt(text, 10, 64)
 		if err != nil || strconv.FormatInt(old, 10) != text {
@@ -177,16 +216,6 @@ func (t *tally) check() error {
 		return fmt.Errorf("%w: %d bytes of %d", session.ErrLimit, t.size, session.MaxBytes)
 	}
 	return nil
-}
-
-// has reports whether a namespace is of the family.
-func has(f *session.Family, name string) bool {
-	for _, s := range f.Spaces {
-		if s.Name == name {
-			return true
-		}
-	}
-	return false
 }
 
 // stranger is the error for a namespace that is not of the family: a mistake of

@@ -11,7 +11,7 @@ import (
 // when all are done.
 func (s *Store) Delete(_ context.Context, f *session.Family, ends ...session.End) error {
 	for _, e := range ends {
-		if e.Namespace != "" && !has(f, e.Namespace) {
+		if e.Namespace != "" && f.Index(e.Namespace) < 0 {
 			return stranger(f, e.Namespace)
 		}
 	}
@@ -48,7 +48,7 @@ func (s *Store) endOne(f *session.Family, e session.End) (told bool) {
 		}
 		v.wrote = true
 	default:
-		r.endNamespace(f, e.Namespace, e.Generation)
+		v.endNamespace(r, e.Namespace, e.Generation)
 		v.wrote = true
 	}
 	return true

@@ -27,19 +27,19 @@ type listing struct {
 // relist takes a record out of its user's list, gives it other labels, and
 // lists it at the user that these have, all in one step: whoever asks for a
 // user's sessions finds it at one of the two.
-func (x *userIndex) relist(r *record, l pack, now instant) {
+func (x *userIndex) relist(r *record, l labels, now instant) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.unlink(r)
-	r.labels = l
+	r.joined = l.join()
 	x.link(r, now)
 }
 
 // relabel gives a record other labels with the same user.
-func (x *userIndex) relabel(r *record, l pack) {
+func (x *userIndex) relabel(r *record, l labels) {
 	x.mu.Lock() // list reads the labels of others' records
 	defer x.mu.Unlock()
-	r.labels = l
+	r.joined = l.join()
 }
 
 func (x *userIndex) add(r *record, now instant) {
@@ -123,7 +123,7 @@ func (x *userIndex) len() int {
 
 // Listed implements [session.Store].
 func (s *Store) Listed(_ context.Context, f *session.Family, user string) ([]session.Listing, error) {
-	m := s.roots.of(f)
+	m := s.layouts.of(f).root
 	return m.index.list(user, m.clock.instant(time.Now())), nil
 }
 
@@ -150,6 +150,6 @@ func (s *Store) unlist(f *session.Family, user string, age time.Duration, id str
 	defer v.leave()
 	// A listing changes only with its shard held, as it is here.
 	if r := v.living(id); r != nil && r.user() == user && v.now.sub(r.listing.at) >= age {
-		v.root.index.remove(r)
+		v.layout.root.index.remove(r)
 	}
 }

@@ -10,24 +10,30 @@ import (
 // record is what a [Store] keeps of one session. The lock of its shard
 // guards it. Deadlines are absolute; a passed one is acted upon by whoever
 // comes next.
+//
+// A load of any of many records takes as long as it waits for memory. So what it
+// looks at comes first, and what it only hands out it does not look at.
 type record struct {
-	labels    pack    // of [labels]. The index' lock is held too to change it
+	joined            // the labels. The index' lock is held too to change them
 	idle, end instant // without activity, and of the lifetime
+	due       instant // when [session.SlideDue] slides next
+	next      instant // the first deadline of a namespace other than the root; 0: none
 	policy    *policy // nil: the zero one, as for most
 	former    *former // nil: none, or over
-	answer    *answer // nil: none is kept
-	kept      int32   // the place of that in the shard's answers
 
-	children []child // those that ever began or ended
-	root     space
+	// The namespaces at their places in the [layout]. Callers share the slices,
+	// which are never changed but by the visit that made them.
+	spaces []session.SpaceState
+	values []session.Values
 
 	epoch                                 uint64
 	created, seen, renewed, authenticated instant
 	done                                  done
 	nonce                                 uint64 // a checksum; 0 for none
 
-	tread   tread
-	listing listing // guarded by the index' lock
+	lifetimes *lifetime // of the namespaces other than the root that ever began
+	tread     tread
+	listing   listing // guarded by the index' lock
 }
 
 // done is which operations were carried out lately: the last one, and until
@@ -44,25 +50,17 @@ type former struct {
 	until instant       // 0: until the current one was seen, and RenewGrace
 }
 
-// space is one namespace of a record. It has begun when it was ever written.
-type space struct {
-	generation, version uint64
-	values              pack // keys and values in turn
-}
-
-func (p space) begun() bool { return p.version > 0 }
-
-// child is a namespace other than the root.
-type child struct {
-	name string
-	space
-	idle, end instant
+// lifetime is that of one namespace. Most sessions have one at the most.
+type lifetime struct {
+	place int
+	end   instant
+	after *lifetime
 }
 
 // newRecord returns a record that has not begun any namespace.
 func newRecord(c session.Create, now instant) *record {
 	r := &record{
-		labels:  labels{c.ID, c.Hash, c.User, c.Device, c.Address}.pack(),
+		joined:  labels{c.ID, c.Hash, c.User, c.Device, c.Address}.join(),
 		epoch:   1,
 		created: now,
 		renewed: now,
@@ -73,41 +71,15 @@ func newRecord(c session.Create, now instant) *record {
 	return r
 }
 
-// child returns a namespace that is not the root, nil for one that never began
-// or ended.
-func (r *record) child(name string) *child {
-	for i := range r.children {
-		if r.children[i].name == name {
-			return &r.children[i]
+// lifetime returns that of the namespace at a place, and adds it when it is new.
+func (r *record) lifetime(place int) *lifetime {
+	for l := r.lifetimes; l != nil; l = l.after {
+		if l.place == place {
+			return l
 		}
 	}
-	return nil
-}
-
-// space returns a namespace of the family as it is.
-func (r *record) space(f *session.Family, name string) space {
-	if name == f.Root().Name {
-		return r.root
-	}
-	if c := r.child(name); c != nil {
-		return c.space
-	}
-	return space{}
-}
-
-// grown returns a namespace of the family to change, and forgets the answer
-// that was made of it.
-func (r *record) grown(f *session.Family, name string) *space {
-	r.answer.forget()
-	if name == f.Root().Name {
-		return &r.root
-	}
-	c := r.child(name)
-	if c == nil {
-		r.children = append(r.children, child{name: name})
-		c = &r.children[len(r.children)-1]
-	}
-	return &c.space
+	r.lifetimes = &lifetime{place: place, after: r.lifetimes}
+	return r.lifetimes
 }
 
 // deadline is the first moment at which the record is gone.
@@ -119,87 +91,6 @@ func (r *record) last() instant {
 		return r.end
 	}
 	return min(r.end, r.policy.end)
-}
-
-// deadline is the first moment at which the namespace has ended.
-func (c *child) deadline(r *record) instant { return min(c.idle, c.end, r.deadline()) }
-
-// start begins the lifetime of the record and of the namespaces that have
-// begun, and counts as activity.
-func (r *record) start(f *session.Family, now instant) {
-	_, life := r.timeouts(f, f.Root())
-	r.end = now.add(life)
-	for _, s := range f.Spaces[1:] {
-		if c := r.child(s.Name); c != nil && c.begun() {
-			_, life := r.timeouts(f, s)
-			c.end = now.add(life)
-		}
-	}
-	r.touch(f, now)
-}
-
-// slide counts as activity when s says so.
-func (r *record) slide(f *session.Family, s session.Slide, now instant) {
-	if s == session.SlideAlways || s == session.SlideDue && r.due(f, now) {
-		r.touch(f, now)
-	}
-}
-
-// due reports whether it is time for [session.SlideDue] to slide.
-func (r *record) due(f *session.Family, now instant) bool {
-	shortest, _ := r.timeouts(f, f.Root())
-	for _, s := range f.Spaces[1:] {
-		if c := r.child(s.Name); c != nil && c.begun() {
-			idle, _ := r.timeouts(f, s)
-			shortest = min(shortest, idle)
-		}
-	}
-	return now.sub(r.seen) >= shortest/10
-}
-
-// touch slides the deadlines of the record and of the namespaces that have
-// begun, all together.
-func (r *record) touch(f *session.Family, now instant) {
-	r.answer.forgetSpaces()
-	idle, _ := r.timeouts(f, f.Root())
-	r.seen, r.idle = now, now.add(idle)
-	for _, s := range f.Spaces[1:] {
-		if c := r.child(s.Name); c != nil && c.begun() {
-			idle, _ := r.timeouts(f, s)
-			c.idle = now.add(idle)
-		}
-	}
-}
-
-// begin gives a namespace that was not written yet its deadlines. The root has
-// the record's.
-func (r *record) begin(f *session.Family, s session.Space, now instant) {
-	if c := r.child(s.Name); c != nil && !c.begun() {
-		idle, life := r.timeouts(f, s)
-		c.idle, c.end = now.add(idle), now.add(life)
-	}
-}
-
-// settle ends the namespaces whose deadlines have passed, and forgets a former
-// hash whose grace is over.
-func (r *record) settle(now instant) {
-	for i := range r.children {
-		if c := &r.children[i]; c.begun() && now >= c.deadline(r) {
-			c.space = space{generation: c.generation + 1}
-			r.answer.forget()
-		}
-	}
-	if r.former != nil && r.former.until != 0 && now >= r.former.until {
-		r.former = nil
-	}
-}
-
-// endNamespace ends the generations of a namespace up to last. One that is
-// past last already has nothing to do with this end, and keeps its values.
-func (r *record) endNamespace(f *session.Family, name string, last uint64) {
-	if r.space(f, name).generation <= last {
-		*r.grown(f, name) = space{generation: last + 1}
-	}
 }
 
 // recognise says how a hash fits, and notes that the current one was seen.

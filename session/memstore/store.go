@@ -14,8 +14,9 @@ import (
 // Each operation is one step, and so is each end of [Store.Delete] and
 // each id of [Store.Check]. A lock is held for a step; there are 64 for
 // each root, by id, and one for the index of users. What is done with one held
-// does not grow with the number of sessions: a load looks its record up, a save
-// also copies one namespace's values. Contexts are not looked at but by
+// does not grow with the number of sessions: a load looks its record up, hands
+// out what it keeps and allocates nothing, a save also copies one namespace's
+// values. Contexts are not looked at but by
 // [Store.ClearExpired], and [session.ErrUnavailable] and [session.ErrUserEnded] are never
 // returned. Time is [time.Now].
 //
@@ -33,17 +34,8 @@ type Store struct {
 	// Defaults to nil: notices go nowhere.
 	Deliver func(notice string)
 
-	// Ready is of how many sessions the store keeps the answer to a load, those
-	// that were asked for last, so that their next load makes nothing. Each
-	// takes about 1.1 KiB for two namespaces and five values, twice what the
-	// session itself takes; the load of another session makes it in about a
-	// microsecond more. It must not be changed after the first use of the store.
-	//
-	// Defaults to 16,384.
-	Ready int
-
 	onExpired func(root string, st session.State)
-	roots     roots
+	layouts   layouts
 }
 
 var (
@@ -65,13 +57,14 @@ type Stats struct {
 // the other.
 func (s *Store) Stats() Stats {
 	var st Stats
-	for _, m := range s.roots.all() {
-		st.Users += m.index.len()
-		for i := range m.shards {
-			v := s.enter(m, m.family, &m.shards[i])
-			st.Sessions += len(v.shard.records)
-			st.Ops += v.shard.ops.len()
-			v.leave()
+	for _, l := range s.layouts.firsts() {
+		st.Users += l.root.index.len()
+		for i := range l.root.shards {
+			shard := &l.root.shards[i]
+			shard.mu.Lock()
+			st.Sessions += len(shard.records)
+			st.Ops += shard.ops.len()
+			shard.mu.Unlock()
 		}
 	}
 	return st
@@ -87,7 +80,7 @@ func (s *Store) OnExpired(fn func(root string, st session.State)) { s.onExpired 
 
 // Create implements [session.Store]. Listing and creating are one step here, so the
 // user's generation cannot change in between.
-func (s *Store) Create(ctx context.Context, f *session.Family, c session.Create) (session.Record, error) {
+func (s *Store) Create(ctx context.Context, f *session.Family, c session.Create) (rec session.Record, _ error) {
 	if len(c.Ends) > 0 {
 		if err := s.Delete(ctx, f, c.Ends...); err != nil {
 			return session.Record{}, err
@@ -100,25 +93,28 @@ func (s *Store) Create(ctx context.Context, f *session.Family, c session.Create)
 		if nonce == 0 || r.nonce != nonce {
 			return session.Record{}, session.ErrExists
 		}
-		return v.whole(r), nil
+		v.whole(r, &rec)
+		return rec, nil
 	}
 	r := newRecord(c, v.now)
 	r.nonce = nonce
-	changes, err := r.work(f, c.Deltas, v.changes[:0])
+	v.own(r)
+	var room [2]change
+	changes, err := v.work(r, c.Deltas, room[:0])
 	if err != nil {
 		return session.Record{}, err
 	}
-	r.setPolicy(c.Terms, c.Expiry, v.root.clock)
-	r.start(f, v.now)
-	r.apply(f, changes, v.now)
+	r.setPolicy(c.Terms, c.Expiry, v.layout.root.clock)
+	v.start(r)
+	v.apply(r, changes)
 	v.insert(r)
-	rec := v.whole(r)
+	v.whole(r, &rec)
 	v.written(r)
 	return rec, nil
 }
 
 // Load implements [session.Store].
-func (s *Store) Load(_ context.Context, f *session.Family, id string, l session.Load) (session.Record, error) {
+func (s *Store) Load(_ context.Context, f *session.Family, id string, l session.Load) (rec session.Record, _ error) {
 	v := s.visit(f, id)
 	defer v.leave()
 	r := v.living(id)
@@ -135,14 +131,14 @@ func (s *Store) Load(_ context.Context, f *session.Family, id string, l session.
 	if match != session.MatchCurrent && match != session.MatchRenewed {
 		return session.Record{Match: match}, nil
 	}
-	r.slide(f, l.Slide, v.now)
-	rec := v.whole(r)
+	v.slide(r, l.Slide)
+	v.whole(r, &rec)
 	rec.Match = match
 	return rec, nil
 }
 
 // Save implements [session.Store].
-func (s *Store) Save(_ context.Context, f *session.Family, id string, c session.Save) (session.Record, error) {
+func (s *Store) Save(_ context.Context, f *session.Family, id string, c session.Save) (rec session.Record, _ error) {
 	v := s.visit(f, id)
 	defer v.leave()
 	r := v.living(id)
@@ -155,18 +151,19 @@ func (s *Store) Save(_ context.Context, f *session.Family, id string, c session.
 	if r.epoch != c.Epoch {
 		return session.Record{}, session.ErrRenewed
 	}
-	changes, err := r.work(f, c.Deltas, v.changes[:0])
+	var room [2]change // spares most saves a slice on the heap
+	changes, err := v.work(r, c.Deltas, room[:0])
 	if err != nil {
 		return v.refusal(r, c.Deltas, err)
 	}
 	if c.Expiry != nil {
-		r.setPolicy(r.terms(), *c.Expiry, v.root.clock)
+		r.setPolicy(r.terms(), *c.Expiry, v.layout.root.clock)
 		c.Slide = session.SlideAlways
 	}
-	r.slide(f, c.Slide, v.now) // before apply: what it begins does not count yet
-	others := r.apply(f, changes, v.now)
+	v.slide(r, c.Slide) // before apply: what it begins does not count yet
+	rec.Match, rec.Values = session.MatchCurrent, v.apply(r, changes)
 	v.renew(r, c.Renew.Old, c.Renew.New)
-	rec := session.Record{State: v.state(r), Match: session.MatchCurrent, Values: others}
+	v.state(r, &rec.State)
 	v.remember(r, c.Op)
 	v.written(r)
 	return rec, nil
@@ -184,7 +181,7 @@ func (s *Store) Login(_ context.Context, f *session.Family, id string, l session
 
 // login is Login without the notice. It reports whether the login was carried
 // out now, and not by an earlier try.
-func (s *Store) login(f *session.Family, id string, l session.Elevation) (_ session.Record, done bool, _ error) {
+func (s *Store) login(f *session.Family, id string, l session.Elevation) (rec session.Record, done bool, _ error) {
 	v := s.visit(f, id)
 	defer v.leave()
 	r := v.living(id)
@@ -197,14 +194,15 @@ func (s *Store) login(f *session.Family, id string, l session.Elevation) (_ sess
 	if r.epoch != l.Epoch {
 		return session.Record{}, false, session.ErrRenewed
 	}
-	changes, err := r.work(f, l.Deltas, v.changes[:0])
+	var room [2]change
+	changes, err := v.work(r, l.Deltas, room[:0])
 	if err != nil {
 		rec, err := v.refusal(r, l.Deltas, err)
 		return rec, false, err
 	}
 	v.elevate(r, l)
-	others := r.apply(f, changes, v.now)
-	rec := session.Record{State: v.state(r), Match: session.MatchCurrent, Values: others}
+	rec.Match, rec.Values = session.MatchCurrent, v.apply(r, changes)
+	v.state(r, &rec.State)
 	v.remember(r, l.Op)
 	v.written(r)
 	return rec, true, nil
@@ -227,6 +225,7 @@ func (s *Store) state(f *session.Family, id string) *session.State {
 	if r == nil {
 		return nil
 	}
-	st := v.state(r)
-	return &st
+	st := new(session.State)
+	v.state(r, st)
+	return st
 }

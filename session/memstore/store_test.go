@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"maps"
 	mathrand "math/rand/v2"
 	"sync"
 	"testing"
@@ -98,12 +97,12 @@ func TestStore_deadlinesAreExact(t *testing.T) {
 		}
 		time.Sleep(10*time.Minute - 1)
 		rec, err := s.Load(t.Context(), f, "a", session.Load{})
-		if err != nil || rec.Spaces["chat"].Deadline.Sub(rec.Now) != 1 || rec.Left != 20*time.Minute+1 {
+		if err != nil || rec.Space("chat").Deadline.Sub(rec.Now) != 1 || rec.Left != 20*time.Minute+1 {
 			t.Errorf("before the deadline of chat: %+v, %v", rec.State, err)
 		}
 		time.Sleep(time.Nanosecond)
 		rec, err = s.Load(t.Context(), f, "a", session.Load{})
-		if got := rec.Spaces["chat"]; err != nil || got.Generation != 1 {
+		if got := rec.Space("chat"); err != nil || got.Generation != 1 {
 			t.Errorf("at the deadline of chat: %+v, %v", got, err)
 		}
 		time.Sleep(20*time.Minute - 1)
@@ -176,7 +175,7 @@ func TestStore_concurrentUse(t *testing.T) {
 				if _, err := s.Save(t.Context(), f, "a", save); err != nil {
 					t.Errorf("Save = %v", err)
 				}
-				if got, err := s.Load(t.Context(), f, "a", session.Load{}); err != nil || len(maps.Clone(got.Values["main"])) != 1 {
+				if got, err := s.Load(t.Context(), f, "a", session.Load{}); err != nil || got.In("main").Len() != 1 {
 					t.Errorf("Load = %v, %v", got.Values, err)
 				}
 			}
@@ -184,8 +183,8 @@ func TestStore_concurrentUse(t *testing.T) {
 	}
 	wg.Wait()
 	got, err := s.Load(t.Context(), f, "a", session.Load{})
-	if want := fmt.Sprint(writers * each); err != nil || got.Values["main"]["n"] != want {
-		t.Errorf("n = %s, %v, want %s", got.Values["main"]["n"], err, want)
+	if want := fmt.Sprint(writers * each); err != nil || got.In("main").Map()["n"] != want {
+		t.Errorf("n = %s, %v, want %s", got.In("main").Map()["n"], err, want)
 	}
 }
 
@@ -208,7 +207,7 @@ func ExampleStore() {
 		}
 	}
 	rec, err = s.Load(ctx, family, "id", session.Load{Hash: "hash"})
-	fmt.Println(rec.Values["main"]["sent"], err)
+	fmt.Println(rec.In("main").Map()["sent"], err)
 
 	if err := s.Delete(ctx, family, session.End{ID: "id", Notice: "1|s|main|id||0"}); err != nil {
 		fmt.Println(err)

@@ -27,15 +27,15 @@ const (
 // they were not used meanwhile, is now or in the next 15 s.
 func (s *Store) ClearExpired(ctx context.Context) (int, error) {
 	freed := 0
-	for _, m := range s.roots.all() {
-		for i := range m.shards {
+	for _, l := range s.layouts.firsts() {
+		for i := range l.root.shards {
 			young := unknown
 			for young != 0 {
 				if err := ctx.Err(); err != nil {
 					return freed, err
 				}
 				var n int
-				n, young = s.sweep(m, &m.shards[i], sweepPerStep, young)
+				n, young = s.sweep(l, &l.root.shards[i], sweepPerStep, young)
 				freed += n
 			}
 		}
@@ -49,8 +49,8 @@ const unknown = -1
 // sweep looks at up to n records of a shard: at those that are due, and when
 // there are no more at the next few of the bucket whose time is running. It
 // returns how many it freed, and how many are left to look at in that bucket.
-func (s *Store) sweep(m *root, shard *shard, n, young int) (freed, left int) {
-	v := s.enter(m, m.family, shard)
+func (s *Store) sweep(l *layout, shard *shard, n, young int) (freed, left int) {
+	v := s.enter(l, l.family, shard)
 	defer v.leave()
 	shard.ops.turn(v.now, session.OpMemory)
 	shard.replaced.turn(v.now, session.ElevateGrace)

@@ -93,8 +93,8 @@ func TestStore_forgetsSavesAfterOpMemory(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		rec, err := s.Load(t.Context(), f, "0", session.Load{})
-		if err != nil || rec.Values["main"]["n"] != "10" {
-			t.Errorf("n = %s, %v, want 10", rec.Values["main"]["n"], err)
+		if err != nil || rec.In("main").Map()["n"] != "10" {
+			t.Errorf("n = %s, %v, want 10", rec.In("main").Map()["n"], err)
 		}
 		wantStats(t, s, memstore.Stats{Sessions: 1, Users: 1, Ops: 9})
 		time.Sleep(2 * session.OpMemory)

@@ -10,32 +10,32 @@ import (
 // visit is one operation at one shard, whose lock it holds.
 type visit struct {
 	store  *Store
-	root   *root
+	layout *layout
 	family *session.Family
 	shard  *shard
 	sum    uint64 // of the id
 	time   time.Time
 	now    instant
 
-	changes [2]outcome // spares most saves a slice on the heap
+	owned   *record // whose namespaces are this visit's to change
 	wrote   bool
 	expired []session.State // found so, if anybody wants to know
 }
 
 // visit enters the shard of an id.
 func (s *Store) visit(f *session.Family, id string) visit {
-	m := s.roots.of(f)
-	sum := maphash.String(m.seed, id)
-	v := s.enter(m, f, &m.shards[sum%memoryShards])
+	l := s.layouts.of(f)
+	sum := maphash.String(l.root.seed, id)
+	v := s.enter(l, f, &l.root.shards[sum%memoryShards])
 	v.sum = sum
 	return v
 }
 
 // enter takes the lock of a shard. [visit.leave] gives it back.
-func (s *Store) enter(m *root, f *session.Family, shard *shard) visit {
+func (s *Store) enter(l *layout, f *session.Family, shard *shard) visit {
 	shard.mu.Lock()
 	now := time.Now()
-	return visit{store: s, root: m, family: f, shard: shard, time: now, now: m.clock.instant(now)}
+	return visit{store: s, layout: l, family: f, shard: shard, time: now, now: l.root.clock.instant(now)}
 }
 
 // leave gives the lock back and tells of what had expired. After a write it
@@ -49,10 +49,10 @@ func (v *visit) leave() {
 	}
 	v.shard.mu.Unlock()
 	for _, st := range v.expired {
-		v.store.onExpired(v.family.Root().Name, st)
+		v.store.onExpired(v.layout.root.name, st)
 	}
-	if v.wrote && v.root.hands[turn].Load() < bucketOf(v.now) {
-		v.store.sweep(v.root, &v.root.shards[turn], sweepPerWrite, 0)
+	if v.wrote && v.layout.root.hands[turn].Load() < bucketOf(v.now) {
+		v.store.sweep(v.layout, &v.layout.root.shards[turn], sweepPerWrite, 0)
 	}
 }
 
@@ -62,9 +62,9 @@ func (v *visit) did(r *record, op string) bool {
 	if op == "" {
 		return false
 	}
-	sum := maphash.String(v.root.seed, op)
+	sum := maphash.String(v.layout.root.seed, op)
 	return sum == r.done.op && v.now < r.done.until ||
-		v.now < r.done.earlier && v.shard.ops.has(opSum{v.sum, sum}, v.now)
+		v.now < r.done.earlier && v.shard.ops.has(v.sum^sum, v.now)
 }
 
 // remember notes that an operation on r was carried out. Most sessions are
@@ -74,10 +74,10 @@ func (v *visit) remember(r *record, op string) {
 		return
 	}
 	if v.now < r.done.until {
-		v.shard.ops.add(opSum{v.sum, r.done.op}, r.done.until, v.now, session.OpMemory)
+		v.shard.ops.add(v.sum^r.done.op, r.done.until, v.now, session.OpMemory)
 		r.done.earlier = r.done.until
 	}
-	r.done.op, r.done.until = maphash.String(v.root.seed, op), v.now.add(session.OpMemory)
+	r.done.op, r.done.until = maphash.String(v.layout.root.seed, op), v.now.add(session.OpMemory)
 }
 
 // nonce returns what is kept of a nonce.
@@ -85,7 +85,7 @@ func (v *visit) nonce(nonce string) uint64 {
 	if nonce == "" {
 		return 0
 	}
-	return max(1, maphash.String(v.root.seed, nonce))
+	return max(1, maphash.String(v.layout.root.seed, nonce))
 }
 
 // living returns the record of id, with the namespaces ended whose deadlines
@@ -99,7 +99,7 @@ func (v *visit) living(id string) *record {
 		v.expire(r)
 		return nil
 	}
-	r.settle(v.now)
+	v.settle(r)
 	return r
 }
 
@@ -109,7 +109,7 @@ func (v *visit) insert(r *record) {
 	}
 	v.shard.records[r.id()] = r
 	v.shard.wheel.put(r)
-	v.root.index.add(r, v.now)
+	v.layout.root.index.add(r, v.now)
 }
 
 // remove frees a record and takes it out of its user's index, so that the
@@ -117,14 +117,16 @@ func (v *visit) insert(r *record) {
 func (v *visit) remove(r *record) {
 	delete(v.shard.records, r.id())
 	v.shard.wheel.remove(r)
-	v.shard.answers.remove(r)
-	v.root.index.remove(r)
+	v.layout.root.index.remove(r)
 }
 
 // expire frees a record whose deadline has passed.
 func (v *visit) expire(r *record) {
 	if v.store.onExpired != nil {
-		v.expired = append(v.expired, v.stateOf(r, v.spaces(r)))
+		v.extend(r)
+		st := session.State{}
+		v.state(r, &st)
+		v.expired = append(v.expired, st)
 	}
 	v.remove(r)
 }
@@ -146,9 +148,9 @@ func (v *visit) renew(r *record, known, next session.Hash) {
 	}
 	r.replace(session.MatchRenewed, 0)
 	r.renewed = v.now
-	l := r.unpacked()
+	l := r.labels()
 	l.hash = next
-	v.root.index.relabel(r, l.pack())
+	v.layout.root.index.relabel(r, l)
 	v.shard.records[r.id()] = r // so that the key keeps no old labels alive
 }
 
@@ -158,19 +160,19 @@ func (v *visit) elevate(r *record, e session.Elevation) {
 	r.replace(session.MatchElevated, v.now.add(session.ElevateGrace))
 	r.renewed = v.now
 	r.epoch++
-	l := r.unpacked()
+	l := r.labels()
 	l.hash = e.Hash
 	if e.Keep {
-		r.touch(v.family, v.now)
+		v.touch(r)
 	} else {
 		l.user, l.device, l.address = e.User, e.Device, e.Address
 		r.authenticated = 0
 		if e.User != "" {
 			r.authenticated = v.now
 		}
-		r.setPolicy(e.Terms, e.Expiry, v.root.clock)
-		r.start(v.family, v.now)
+		r.setPolicy(e.Terms, e.Expiry, v.layout.root.clock)
+		v.start(r)
 	}
-	v.root.index.relist(r, l.pack(), v.now)
+	v.layout.root.index.relist(r, l, v.now)
 	v.shard.records[r.id()] = r
 }

@@ -48,11 +48,7 @@ func (s *Store) endCalls(f *session.Family, ends []session.End) ([]call, error) 
 				return nil, err
 			}
 		}
-		replace := 0
-		if e.Replaced {
-			replace = 1
-		}
-		a := args{space, min(e.Generation, maxNumber), e.User, s.channel, e.Notice, replace}
+		a := args{space, e.Generation, e.User, s.channel, e.Notice, e.Replaced}.packed()
 		calls[i] = call{s.libraries.of(f).end, s.keys(f, e.ID), a}
 	}
 	return calls, nil

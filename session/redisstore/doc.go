@@ -31,7 +31,8 @@
 //	                                expiry; prefix, generation, version, size and deadlines of each namespace
 //	                                (60 s: that a login as somebody else took its place)
 //	sessionhub:main:{<id>}:<ns>     hash: the values of one namespace, JSON text by key
-//	sessionhub:main:{<id>}:op:<op>  30 s: a save that was carried out
+//	sessionhub:main:{<id>}:op:<n>   hash, 30 s: saves that were carried out, beyond the last ones, which the first
+//	                                key remembers; <n> is 0 and 1 in turn
 //
 //	sessionhub:main:user:{<hash>}   sorted set: the ids of a user, by the time of their listing
 //	sessionhub:main:user:{<hash>}:g hash: the user's generation, which ends logins in progress
@@ -122,8 +123,8 @@
 // more than [Store.Rights] returns, which for one server and without options is
 //
 //	ACL SETUSER hub on >password ~sessionhub:* &sessionhub:* -@all
-//	  +del +eval +evalsha +exec +get +hdel +hgetall +hlen +hmget +hset +info +multi
-//	  +pexpireat +pexpiretime +publish +pubsub|numsub +scan +set +subscribe +time
+//	  +del +eval +evalsha +exec +get +hdel +hgetall +hincrby +hlen +hmget +hset +info
+//	  +multi +pexpireat +pexpiretime +publish +pubsub|numsub +scan +set +subscribe +time
 //	  +unsubscribe +zadd +zrange +zrem +zremrangebyscore +zscore
 //
 // On a cluster it is +asking and +cluster|slots instead of +exec, +multi and

@@ -47,7 +47,7 @@ func Example() {
 		}
 	}
 	rec, err = store.Load(ctx, family, id, session.Load{})
-	fmt.Println(rec.Values["main"], err)
+	fmt.Println(rec.In("main").Map(), err)
 
 	if err := store.Delete(ctx, family, session.End{ID: id, Notice: "1|s|main|" + id + "||0"}); err != nil {
 		log.Fatal(err)

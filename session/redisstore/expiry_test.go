@@ -60,7 +60,7 @@ func TestStore_expiryThatHasPassedLeavesNothing(t *testing.T) {
 		v := saving(rec, "main", set("a", "1"))
 		v.Expiry = &e
 		rec, err := s.Save(t.Context(), family, rec.ID, v)
-		if err != nil || rec.Left > 0 || rec.Spaces["main"].Version != 1 {
+		if err != nil || rec.Left > 0 || rec.Space("main").Version != 1 {
 			t.Errorf("Save with %+v: %+v, %v, want the last moment of the session", e, rec.State, err)
 		}
 		for _, key := range keys(t, c, prefix) {
@@ -91,7 +91,7 @@ func TestStore_createThatIsOverAnswersWithItsValues(t *testing.T) {
 		ID: "id", Nonce: "n", Hash: "h", Expiry: session.Expiry{Idle: -1},
 		Deltas: map[string]session.Delta{"main": set("a", "1")},
 	})
-	if err != nil || rec.Left > 0 || rec.Values["main"]["a"] != "1" {
+	if err != nil || rec.Left > 0 || rec.In("main").Map()["a"] != "1" {
 		t.Errorf("Create = %+v, %v", rec, err)
 	}
 	if left := keys(t, redistest.Shared(t).Client(t), prefix); len(left) > 0 {

@@ -56,7 +56,7 @@ func TestStore_lostReplyIsNoSecondTime(t *testing.T) {
 		if err != nil {
 			t.Fatalf("Save with a lost reply = %v", err)
 		}
-		if n := got.Values["chat"]["n"]; n != fmt.Sprint(i+1) {
+		if n := got.In("chat").Map()["n"]; n != fmt.Sprint(i+1) {
 			t.Errorf("Save %d: n = %s in the answer, want %d", i, n, i+1)
 		}
 		rec = got
@@ -67,11 +67,11 @@ func TestStore_lostReplyIsNoSecondTime(t *testing.T) {
 	rec, err = s.Login(ctx, family, rec.ID, session.Elevation{
 		Op: rand.Text(), Epoch: rec.Epoch, Hash: next, User: "alice", Notice: "login",
 		Deltas: map[string]session.Delta{"chat": {
-			Generation: rec.Spaces["chat"].Generation, Version: rec.Spaces["chat"].Version,
+			Generation: rec.Space("chat").Generation, Version: rec.Space("chat").Version,
 			Add: map[string]int64{"n": 10},
 		}},
 	})
-	if err != nil || rec.Epoch != 2 || rec.Hash != next || rec.Values["chat"]["n"] != "15" {
+	if err != nil || rec.Epoch != 2 || rec.Hash != next || rec.In("chat").Map()["n"] != "15" {
 		t.Errorf("Login with a lost reply = %+v, %v", rec, err)
 	}
 	if got := notices(); len(got) != 1 || got[0] != "login" {
@@ -115,8 +115,8 @@ func TestStore_scriptFlushUnderLoad(t *testing.T) {
 				}
 			}
 			got, err := s.Load(ctx, family, rec.ID, session.Load{})
-			if want := fmt.Sprint(rounds); err != nil || got.Values["main"]["n"] != want {
-				t.Errorf("n = %q, %v, want %s", got.Values["main"]["n"], err, want)
+			if want := fmt.Sprint(rounds); err != nil || got.In("main").Map()["n"] != want {
+				t.Errorf("n = %q, %v, want %s", got.In("main").Map()["n"], err, want)
 			}
 			if err := s.Delete(ctx, family, session.End{ID: rec.ID, User: "alice"}, session.End{ID: "x"}); err != nil {
 				t.Errorf("Delete = %v", err)

@@ -61,8 +61,8 @@ func (c *crowd) want(t *testing.T, n int) {
 	t.Helper()
 	for _, rec := range c.recs {
 		got, err := c.store.Load(t.Context(), family, rec.ID, session.Load{})
-		if err != nil || got.Values["chat"]["n"] != fmt.Sprint(n) {
-			t.Fatalf("n = %q, %v, want %d", got.Values["chat"]["n"], err, n)
+		if err != nil || got.In("chat").Map()["n"] != fmt.Sprint(n) {
+			t.Fatalf("n = %q, %v, want %d", got.In("chat").Map()["n"], err, n)
 		}
 	}
 }

@@ -117,10 +117,10 @@ if kind == 'zset' then
 elseif kind == 'string' then
   local book = cmsgpack.unpack(redis.call('GET', key))
   if type(book) == 'table' and book[1] then -- neither the memory of an op nor what a replaced session left
-    -- Created, seen, renewed, authenticated, idle, life, the expiry's end, previous until.
-    for _, i in ipairs({6, 7, 8, 9, 10, 11, 16, 21}) do book[i] = book[i] and book[i] - d end
-    for i = 23, #book, 6 do -- prefix, generation, version, bytes, idle, life
-      if book[i + 4] > 0 then book[i + 4], book[i + 5] = book[i + 4] - d, book[i + 5] - d end
+    -- Created, seen, renewed, authenticated, idle, life, the expiry's end, previous until, the memory of ops.
+    for _, i in ipairs({6, 7, 8, 9, 10, 11, 16, 21, 24, 25}) do book[i] = book[i] and book[i] - d end
+    for i = 26, #book, 7 do -- prefix, generation, version, bytes, values, idle, life
+      if book[i + 5] > 0 then book[i + 5], book[i + 6] = book[i + 5] - d, book[i + 6] - d end
     end
     redis.call('SET', key, cmsgpack.pack(book), 'KEEPTTL')
   end
@@ -233,7 +233,7 @@ func create(t testing.TB, s session.Store, user string) session.Record {
 
 // saving returns a save of one delta of one namespace of rec.
 func saving(rec session.Record, name string, d session.Delta) session.Save {
-	d.Generation, d.Version = rec.Spaces[name].Generation, rec.Spaces[name].Version
+	d.Generation, d.Version = rec.Space(name).Generation, rec.Space(name).Version
 	return session.Save{Op: rand.Text(), Epoch: rec.Epoch, Deltas: map[string]session.Delta{name: d}}
 }
 

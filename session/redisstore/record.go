@@ -44,14 +44,16 @@ func record(f *session.Family, id string, reply []any) (session.Record, error) {
 		return session.Record{}, unexpected(reply)
 	}
 	rec := session.Record{State: book(fields).state(f, id, now), Match: session.Match(match)}
-	rec.Values = make(map[string]map[string]string, len(values)/2)
+	if len(values) > 0 {
+		rec.Values = make([]session.Values, len(f.Spaces))
+	}
 	for i := 0; i+1 < len(values); i += 2 {
 		place, _ := values[i].(int64)
 		list, _ := values[i+1].([]any)
 		if place < 1 || int(place) > len(f.Spaces) {
 			return session.Record{}, unexpected(reply)
 		}
-		rec.Values[f.Spaces[place-1].Name] = pairs(list)
+		rec.Values[place-1] = pairs(list)
 	}
 	if status == "conflict" {
 		return rec, session.ErrConflict
@@ -86,23 +88,22 @@ func at(list []any, i int) any {
 	return nil
 }
 
-// pairs makes a map of names and values in turn, nil when there are none.
-func pairs(list []any) map[string]string {
-	if len(list) == 0 {
-		return nil
-	}
-	m := make(map[string]string, len(list)/2)
+// pairs packs keys and values that stand in turn.
+func pairs(list []any) session.Values {
+	var room [512]byte // most namespaces fit
+	p := session.Pack(room[:0])
 	for i := 0; i+1 < len(list); i += 2 {
 		k, _ := list[i].(string)
 		v, _ := list[i+1].(string)
-		m[k] = v
+		p = p.Append(k, v)
 	}
-	return m
+	return p.Values()
 }
 
 // The fields of the bookkeeping of a session, in the order in which they are
 // kept: times and durations in milliseconds. The scripts rely on the order of
-// those of the terms and of the expiry.
+// those of the terms and of the expiry. The last three are the memory of ops: see
+// lua/op.lua.
 const (
 	fieldSecret = iota
 	fieldEpoch
@@ -126,6 +127,9 @@ const (
 	fieldPreviousKind
 	fieldPreviousUntil
 	fieldReplaced
+	fieldOps
+	fieldOpsAt
+	fieldOpsMoved
 	fieldCount
 )
 
@@ -153,16 +157,20 @@ var fields = [fieldCount]string{
 	fieldPreviousKind:    "previous_kind",
 	fieldPreviousUntil:   "previous_until",
 	fieldReplaced:        "replaced",
+	fieldOps:             "ops",
+	fieldOpsAt:           "ops_at",
+	fieldOpsMoved:        "ops_moved",
 }
 
 // The fields of each namespace that is known of, which come after those. It has
-// begun when its version is not 0; idle and life are its own deadlines, which a
+// begun when its version is not 0; bytes are an upper bound; idle and life are its own deadlines, which a
 // root does not have.
 const (
 	spacePrefix = iota
 	spaceGeneration
 	spaceVersion
 	spaceBytes
+	spaceValues
 	spaceIdle
 	spaceLife
 	spaceFieldCount
@@ -175,6 +183,7 @@ var spaceFields = [spaceFieldCount]string{
 	spaceGeneration: "generation",
 	spaceVersion:    "version",
 	spaceBytes:      "bytes",
+	spaceValues:     "values",
 	spaceIdle:       "idle",
 	spaceLife:       "life",
 }
@@ -194,9 +203,9 @@ func (b book) settled(f *session.Family, id string, now int64) *session.State {
 	if s.Left <= 0 {
 		return nil
 	}
-	for name, space := range s.Spaces {
+	for i, space := range s.Spaces {
 		if !space.Deadline.IsZero() && !s.Now.Before(space.Deadline) {
-			s.Spaces[name] = session.SpaceState{Generation: space.Generation + 1}
+			s.Spaces[i] = session.SpaceState{Generation: space.Generation + 1}
 		}
 	}
 	return &s
@@ -228,7 +237,8 @@ func (b book) state(f *session.Family, id string, now int64) session.State {
 			Idle:   millis(b.number(fieldExpiryIdle)),
 			Cookie: session.Persistence(b.number(fieldExpiryCookie)),
 		},
-		Spaces: make(map[string]session.SpaceState, len(f.Spaces)),
+		Family: f,
+		Spaces: make([]session.SpaceState, len(f.Spaces)),
 	}
 	if end := b.number(fieldExpiryEnd); end != 0 {
 		s.Expiry.End = time.UnixMilli(end)
@@ -250,7 +260,7 @@ func (b book) state(f *session.Family, id string, now int64) session.State {
 			}
 			st.Deadline = time.UnixMilli(end)
 		}
-		s.Spaces[space.Name] = st
+		s.Spaces[i] = st
 	}
 	return s
 }

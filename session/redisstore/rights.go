@@ -12,7 +12,7 @@ import (
 // nothing that is not gone with the last. In a script Redis does not say which
 // of them a user may not run.
 var scripted = [][]any{
-	{"get"}, {"set", "1", "xx"}, {"hset", "f", "v"}, {"hdel", "f"}, {"hmget", "f"}, {"hgetall"}, {"hlen"},
+	{"get"}, {"set", "1", "xx"}, {"hset", "f", "v"}, {"hincrby", "f", "0"}, {"hdel", "f"}, {"hmget", "f"}, {"hgetall"}, {"hlen"},
 	{"zadd", "xx", "1", "m"}, {"zrem", "m"}, {"zrange", "0", "0"}, {"zscore", "m"}, {"zremrangebyscore", "1", "0"},
 	{"pexpiretime"}, {"pexpireat", "1"}, {"del"},
 }

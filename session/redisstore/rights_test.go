@@ -23,8 +23,8 @@ func TestRights_areEnoughAndNoneTooMany(t *testing.T) {
 	t.Parallel()
 	single, cluster := redistest.Start(t), redistest.SharedCluster(t)
 	waiting := redisstore.Options{WaitReplicas: 1, WaitTimeout: time.Millisecond}
-	// Only a slot that moves needs it.
-	tried := map[string]bool{"-@all": true, "+asking": true}
+	// Only a slot that moves needs the one; without the other adding takes longer.
+	tried := map[string]bool{"-@all": true, "+asking": true, "+hincrby": true}
 	for _, c := range []struct {
 		name, url string
 		servers   []*redistest.Server

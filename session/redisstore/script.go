@@ -25,6 +25,12 @@ var lua embed.FS
 // what a login in progress relies on.
 const loginTime = 24 * time.Hour
 
+// The memory of ops, see lua/op.lua.
+const (
+	opBytes = 12 // of what stands for an op
+	bookOps = 16 // kept in the book, before they go to a key of their own
+)
+
 // script puts together the text of one operation: its own, with others where it
 // includes them, as in "include 'slide'". The text named "spaces" is given.
 func script(name, spaces string) *redis.Script {
@@ -68,6 +74,8 @@ var constants = func() map[string]int64 {
 		"RENEW_GRACE":     session.RenewGrace.Milliseconds(),
 		"ELEVATE_GRACE":   session.ElevateGrace.Milliseconds(),
 		"OP_MEMORY":       session.OpMemory.Milliseconds(),
+		"OP_BYTES":        opBytes,
+		"OPS_BYTES":       opBytes * bookOps,
 		"LOGIN_TIME":      loginTime.Milliseconds(),
 		"SLIDE_DUE":       int64(session.SlideDue),
 		"SLIDE_ALWAYS":    int64(session.SlideAlways),

@@ -146,7 +146,7 @@ func (s *Store) root(f *session.Family) string { return s.options.Prefix + ":" +
 // namespace. The braces keep them in one slot of a cluster.
 func (s *Store) keys(f *session.Family, id string) []string {
 	book := s.root(f) + "{" + id + "}"
-	keys := make([]string, 0, 2+len(f.Spaces)) // and one for an op
+	keys := make([]string, 0, 3+len(f.Spaces)) // and those of ops
 	keys = append(keys, book)
 	for _, space := range f.Spaces {
 		keys = append(keys, book+":"+space.Prefix)
@@ -154,12 +154,22 @@ func (s *Store) keys(f *session.Family, id string) []string {
 	return keys
 }
 
-// withOp adds the key that remembers an op, if there is one.
-func withOp(keys []string, op string) []string {
+// withOps adds the keys that remember ops, if there is one.
+func withOps(keys []string, op string) []string {
 	if op == "" {
 		return keys
 	}
-	return append(keys, keys[0]+":op:"+op)
+	return append(keys, keys[0]+":op:0", keys[0]+":op:1")
+}
+
+// opSum stands for an op where it is remembered: texts of one length, and so many
+// bits that no two are the same by accident.
+func opSum(op string) string {
+	if op == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(op))
+	return string(sum[:opBytes])
 }
 
 // indexKeys returns those of a user's index and of its generation. A user's

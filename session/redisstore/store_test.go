@@ -208,18 +208,18 @@ func TestStore_knowsNamespacesByTheirPrefix(t *testing.T) {
 		if err != nil || checking != nil || states[0] == nil {
 			t.Fatalf("Load = %v, Check = %v, %v", err, states, checking)
 		}
-		chat := rec.Spaces["chat"]
+		chat := rec.Space("chat")
 		if chat.Generation != 1 || chat.Version != 3 || (chat.Deadline.Sub(rec.Now)-10*time.Minute).Abs() > 10*time.Second ||
-			rec.Values["chat"]["a"] != "3" || rec.Values["chat"]["c"] != "4" {
-			t.Errorf("in a family of %d: chat is %+v with %v", len(f.Spaces), chat, rec.Values["chat"])
+			rec.In("chat").Map()["a"] != "3" || rec.In("chat").Map()["c"] != "4" {
+			t.Errorf("in a family of %d: chat is %+v with %v", len(f.Spaces), chat, rec.In("chat").Map())
 		}
-		notes := rec.Spaces["notes"]
-		if len(f.Spaces) == 3 && (notes.Version != 1 || rec.Values["notes"]["b"] != "2") {
-			t.Errorf("notes are %+v with %v", notes, rec.Values["notes"])
+		notes := rec.Space("notes")
+		if len(f.Spaces) == 3 && (notes.Version != 1 || rec.In("notes").Map()["b"] != "2") {
+			t.Errorf("notes are %+v with %v", notes, rec.In("notes").Map())
 		}
-		for name, space := range states[0].Spaces {
-			if space != rec.Spaces[name] {
-				t.Errorf("Check: %s is %+v, want %+v", name, space, rec.Spaces[name])
+		for i, space := range states[0].Spaces {
+			if space != rec.Spaces[i] {
+				t.Errorf("Check: %s is %+v, want %+v", f.Spaces[i].Name, space, rec.Spaces[i])
 			}
 		}
 	}
@@ -261,9 +261,19 @@ func TestStore_addIsExact(t *testing.T) {
 			t.Fatalf("%d + %d: %v", c.a, c.b, err)
 		}
 		rec = got
+		// A sum that stands alone is Redis' own; with others, the script's.
+		v = saving(rec, "main", session.Delta{Set: map[string]string{"m": strconv.FormatInt(c.a, 10)}})
+		if rec, err = s.Save(ctx, family, rec.ID, v); err != nil {
+			t.Fatal(err)
+		}
+		v = saving(rec, "main", session.Delta{Add: map[string]int64{"m": c.b}, Delete: []string{"none"}})
+		if rec, err = s.Save(ctx, family, rec.ID, v); err != nil {
+			t.Fatalf("%d + %d with another change: %v", c.a, c.b, err)
+		}
 		loaded, err := s.Load(ctx, family, rec.ID, session.Load{})
-		if err != nil || loaded.Values["main"]["n"] != want.String() {
-			t.Errorf("%d + %d = %q, %v, want %s", c.a, c.b, loaded.Values["main"]["n"], err, want)
+		m := loaded.In("main").Map()
+		if err != nil || m["n"] != want.String() || m["m"] != want.String() {
+			t.Errorf("%d + %d = %q, %v, want %s twice", c.a, c.b, m, err, want)
 		}
 	}
 }
@@ -277,12 +287,14 @@ func TestStore_addRefusesWhatIsNoInteger(t *testing.T) {
 		if rec, err = s.Save(t.Context(), family, rec.ID, saving(rec, "main", set("n", text))); err != nil {
 			t.Fatal(err)
 		}
-		v := saving(rec, "main", session.Delta{Add: map[string]int64{"n": 1}, Set: map[string]string{"m": "1"}})
-		if _, err := s.Save(t.Context(), family, rec.ID, v); !errors.Is(err, session.ErrType) {
-			t.Errorf("%q + 1 = %v, want %v", text, err, session.ErrType)
+		for _, others := range []map[string]string{nil, {"m": "1"}} {
+			v := saving(rec, "main", session.Delta{Add: map[string]int64{"n": 1}, Set: others})
+			if _, err := s.Save(t.Context(), family, rec.ID, v); !errors.Is(err, session.ErrType) {
+				t.Errorf("%q + 1 = %v, want %v", text, err, session.ErrType)
+			}
 		}
 		loaded, err := s.Load(t.Context(), family, rec.ID, session.Load{})
-		if err != nil || loaded.Values["main"]["n"] != text || loaded.Values["main"]["m"] != "" {
+		if err != nil || loaded.In("main").Map()["n"] != text || loaded.In("main").Map()["m"] != "" {
 			t.Errorf("after %q + 1: %v, %v", text, loaded.Values, err)
 		}
 	}
@@ -297,7 +309,7 @@ func TestStore_takesAnyBytesAsUserAndKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := s.Load(t.Context(), family, rec.ID, session.Load{})
-	if err != nil || got.User != user || got.Values["chat"][key] != `"\u0000"` {
+	if err != nil || got.User != user || got.In("chat").Map()[key] != `"\u0000"` {
 		t.Errorf("Load = %+v, %v", got, err)
 	}
 	if list, err := s.Listed(t.Context(), family, user); err != nil || len(list) != 1 {

@@ -327,7 +327,7 @@ func visit(ctx context.Context, s *redisstore.Store, id string) error {
 		}
 	}
 	rec, err = s.Load(ctx, family, id, session.Load{Hash: hash, Slide: session.SlideAlways})
-	if err != nil || rec.Values["main"]["n"] != fmt.Sprint(saves) {
+	if err != nil || rec.In("main").Map()["n"] != fmt.Sprint(saves) {
 		return fmt.Errorf("load: %v, %v, want n = %d", rec.Values, err, saves)
 	}
 	states, err := s.Check(ctx, family, []string{id, "nobody"})

@@ -17,7 +17,7 @@ func (s *Store) Create(ctx context.Context, f *session.Family, c session.Create)
 		return session.Record{}, err
 	}
 	rec, err := s.listedRun(ctx, "create", f, c.ID, c.User, c.Terms, c.Ends,
-		call{s.libraries.of(f).create, s.keys(f, c.ID), a})
+		call{s.libraries.of(f).create, s.keys(f, c.ID), a.packed()})
 	if c.User != "" && (errors.Is(err, session.ErrLimit) || errors.Is(err, session.ErrType) || errors.Is(err, session.ErrConflict)) {
 		// It was listed, and there is none. The id is nobody else's.
 		err = errors.Join(err, s.Unlist(ctx, f, c.User, 0, []string{c.ID}))
@@ -28,7 +28,7 @@ func (s *Store) Create(ctx context.Context, f *session.Family, c session.Create)
 // Load implements [session.Store]. One round trip.
 func (s *Store) Load(ctx context.Context, f *session.Family, id string, l session.Load) (session.Record, error) {
 	a := append(make(args, 0, 2), string(l.Hash), int(l.Slide))
-	replies, err := s.run(ctx, "load", call{s.libraries.of(f).load, s.keys(f, id), a})
+	replies, err := s.run(ctx, "load", call{s.libraries.of(f).load, s.keys(f, id), a.packed()})
 	if err != nil {
 		return session.Record{}, err
 	}
@@ -38,7 +38,7 @@ func (s *Store) Load(ctx context.Context, f *session.Family, id string, l sessio
 // Save implements [session.Store]. One round trip, which it may share with
 // others, see [Options.NoGroupCommit].
 func (s *Store) Save(ctx context.Context, f *session.Family, id string, v session.Save) (session.Record, error) {
-	a := append(make(args, 0, 16), v.Epoch, int(v.Slide), string(v.Renew.Old), string(v.Renew.New))
+	a := append(make(args, 0, 16), opSum(v.Op), v.Epoch, int(v.Slide), string(v.Renew.Old), string(v.Renew.New))
 	a, err := a.deltas(f, v.Deltas)
 	if err != nil {
 		return session.Record{}, err
@@ -46,7 +46,7 @@ func (s *Store) Save(ctx context.Context, f *session.Family, id string, v sessio
 	if v.Expiry != nil {
 		a = append(a, 1).expiry(*v.Expiry)
 	}
-	cmd, err := s.group.run(ctx, call{s.libraries.of(f).save, withOp(s.keys(f, id), v.Op), a})
+	cmd, err := s.group.run(ctx, call{s.libraries.of(f).save, withOps(s.keys(f, id), v.Op), a.packed()})
 	if err != nil {
 		return session.Record{}, unavailable("save", err)
 	}
@@ -60,14 +60,14 @@ func (s *Store) Save(ctx context.Context, f *session.Family, id string, v sessio
 // Login implements [session.Store]. Two round trips (three on a Redis
 // Cluster).
 func (s *Store) Login(ctx context.Context, f *session.Family, id string, l session.Elevation) (session.Record, error) {
-	a := append(make(args, 0, 32), l.Epoch, string(l.Hash), l.Keep, s.channel, l.Notice)
+	a := append(make(args, 0, 32), opSum(l.Op), l.Epoch, string(l.Hash), l.Keep, s.channel, l.Notice)
 	a, err := a.deltas(f, l.Deltas)
 	if err != nil {
 		return session.Record{}, err
 	}
 	a = append(a, l.User, l.Device, l.Address).terms(l.Terms).expiry(l.Expiry)
 	return s.listedRun(ctx, "login", f, id, l.User, l.Terms, nil,
-		call{s.libraries.of(f).login, withOp(s.keys(f, id), l.Op), a})
+		call{s.libraries.of(f).login, withOps(s.keys(f, id), l.Op), a.packed()})
 }
 
 // listedRun runs the script that makes id a session of user, between two

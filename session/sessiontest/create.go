@@ -40,7 +40,7 @@ func createRules() []rule {
 				if rec.ID != v.id || rec.User != v.user || rec.Device != "a phone" || rec.Terms != terms || rec.Hash != v.secret {
 					v.Errorf("%s = %+v", what, rec.State)
 				}
-				if diff := diffValues(set("a", `1`).Set, rec.Values["main"]); diff != "" {
+				if diff := diffValues(set("a", `1`).Set, rec.In("main")); diff != "" {
 					v.Errorf("%s has values (-want +got):\n%s", what, diff)
 				}
 			}
@@ -53,17 +53,19 @@ func createRules() []rule {
 			v.near("Left", v.seen.Left, mainIdle)
 			v.near("Life", v.seen.Life, mainLife)
 		}},
-		{"AllNamespaces", "every namespace of the family is in the answer, the unwritten ones with a nil map and no deadline", func(v *visitor) {
+		{"AllNamespaces", "every namespace of the family is in the answer, the unwritten ones without values and deadline", func(v *visitor) {
 			v.begin(session.Create{Deltas: deltas("main", set("a", `1`))})
 			for what, rec := range map[string]session.Record{"Create": v.seen, "Load": v.mustLoad(session.Load{})} {
+				if rec.Family != v.family || len(rec.Spaces) != len(v.family.Spaces) {
+					v.Errorf("%s has %d namespaces of %p, want those of the family", what, len(rec.Spaces), rec.Family)
+				}
 				for _, s := range v.family.Spaces {
-					values, ok := rec.Values[s.Name]
-					st, known := rec.Spaces[s.Name]
-					if !ok || !known {
+					values, st := rec.In(s.Name), rec.Space(s.Name)
+					if !values.Known() {
 						v.Errorf("%s has no %s", what, s.Name)
 					}
-					if s.Name != "main" && (values != nil || st != session.SpaceState{}) {
-						v.Errorf("%s has %v and %+v for %s, want nil and zero", what, values, st, s.Name)
+					if s.Name != "main" && (values.Len() > 0 || st != session.SpaceState{}) {
+						v.Errorf("%s has %v and %+v for %s, want nothing", what, values.Map(), st, s.Name)
 					}
 				}
 			}
@@ -84,7 +86,7 @@ func createRules() []rule {
 			if err != nil {
 				v.Fatalf("Create again = %v", err)
 			}
-			if diff := diffValues(set("a", `1`, "b", `2`).Set, rec.Values["main"]); diff != "" {
+			if diff := diffValues(set("a", `1`, "b", `2`).Set, rec.In("main")); diff != "" {
 				v.Errorf("values (-want +got):\n%s", diff)
 			}
 		}},
@@ -97,7 +99,7 @@ func createRules() []rule {
 			v.begin(session.Create{User: v.user, Deltas: deltas("chat", set("a", `1`))})
 			v.Advance(mainIdle)
 			v.begin(session.Create{})
-			if got := v.look(); got.User != "" || got.Spaces["chat"] != (session.SpaceState{}) || len(got.Values["chat"]) > 0 {
+			if got := v.look(); got.User != "" || got.Space("chat") != (session.SpaceState{}) || got.In("chat").Len() > 0 {
 				v.Errorf("the new record = %+v, want nothing of the old one", got)
 			}
 		}},

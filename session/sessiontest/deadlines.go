@@ -123,7 +123,7 @@ func namespaceDeadlineRules() []rule {
 			v.begin(session.Create{Deltas: both()})
 			v.near("Left of chat", spaceLeft(v.seen, "chat"), chatIdle)
 			v.Advance(chatIdle)
-			if got, want := v.look().Spaces["chat"], (session.SpaceState{Generation: 1}); got != want {
+			if got, want := v.look().Space("chat"), (session.SpaceState{Generation: 1}); got != want {
 				v.Errorf("chat = %+v, want %+v", got, want)
 			}
 			v.wantValues("chat")
@@ -184,8 +184,8 @@ func namespaceDeadlineRules() []rule {
 			v.begin(session.Create{Deltas: both()})
 			v.Advance(chatIdle)
 			rec := v.mustLoad(session.Load{Slide: session.SlideAlways})
-			if got, want := rec.Spaces["chat"], (session.SpaceState{Generation: 1}); got != want || len(rec.Values["chat"]) > 0 {
-				v.Errorf("chat = %+v with %v, want %+v, empty", got, rec.Values["chat"], want)
+			if got, want := rec.Space("chat"), (session.SpaceState{Generation: 1}); got != want || rec.In("chat").Len() > 0 {
+				v.Errorf("chat = %+v with %v, want %+v, empty", got, rec.In("chat").Map(), want)
 			}
 		}},
 		{"SaveTooLate", "a save that knows the generation before the deadline is refused, and begins nothing", func(v *visitor) {
@@ -194,7 +194,7 @@ func namespaceDeadlineRules() []rule {
 			_, err := v.save(v.change(both()))
 			v.wantErr("Save", err, session.ErrNamespaceEnded)
 			v.wantValues("chat")
-			if got, want := v.look().Spaces["chat"], (session.SpaceState{Generation: 1}); got != want {
+			if got, want := v.look().Space("chat"), (session.SpaceState{Generation: 1}); got != want {
 				v.Errorf("chat = %+v, want %+v", got, want)
 			}
 		}},
@@ -203,7 +203,7 @@ func namespaceDeadlineRules() []rule {
 			v.Advance(chatIdle)
 			v.look()
 			v.Advance(chatIdle)
-			if got := v.look().Spaces["chat"].Generation; got != 1 {
+			if got := v.look().Space("chat").Generation; got != 1 {
 				v.Errorf("generation = %d, want 1", got)
 			}
 		}},
@@ -217,7 +217,7 @@ func namespaceDeadlineRules() []rule {
 			}
 			v.near("Left of chat", spaceLeft(v.look(), "chat"), 5*time.Minute)
 			v.Advance(5 * time.Minute)
-			if got := v.look().Spaces["chat"].Generation; got != 1 {
+			if got := v.look().Space("chat").Generation; got != 1 {
 				v.Errorf("generation = %d, want 1", got)
 			}
 		}},
@@ -250,7 +250,7 @@ func namespaceDeadlineRules() []rule {
 			v.Advance(chatIdle)
 			v.look()
 			rec := v.mustSave(deltas("chat", set("c", `3`)))
-			if got := rec.Spaces["chat"]; got.Generation != 1 || got.Version != 1 {
+			if got := rec.Space("chat"); got.Generation != 1 || got.Version != 1 {
 				v.Errorf("chat = %+v, want generation 1, version 1", got)
 			}
 			v.near("Left of chat", spaceLeft(rec, "chat"), chatIdle)

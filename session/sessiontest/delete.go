@@ -57,7 +57,7 @@ func deleteRules() []rule {
 		{"Namespace", "the end of a namespace empties it and raises its generation; the others stay", func(v *visitor) {
 			v.begin(session.Create{Deltas: map[string]session.Delta{"main": set("a", `1`), "chat": set("b", `2`)}})
 			v.mustEnd(v.endOf("chat"))
-			if got, want := v.look().Spaces["chat"], (session.SpaceState{Generation: 1}); got != want {
+			if got, want := v.look().Space("chat"), (session.SpaceState{Generation: 1}); got != want {
 				v.Errorf("chat = %+v, want %+v", got, want)
 			}
 			v.wantValues("chat")
@@ -68,7 +68,7 @@ func deleteRules() []rule {
 			v.mustEnd(v.endOf("chat"))
 			v.look()
 			rec := v.mustSave(deltas("chat", set("c", `3`)))
-			if got := rec.Spaces["chat"]; got.Generation != 1 || got.Version != 1 {
+			if got := rec.Space("chat"); got.Generation != 1 || got.Version != 1 {
 				v.Errorf("chat = %+v, want generation 1, version 1", got)
 			}
 			v.near("Left of chat", spaceLeft(rec, "chat"), chatIdle)
@@ -82,7 +82,7 @@ func deleteRules() []rule {
 			v.mustSave(deltas("chat", set("c", `3`)))
 			v.mustEnd(e)
 			v.wantValues("chat", "c", `3`)
-			if got := v.look().Spaces["chat"].Generation; got != 1 {
+			if got := v.look().Space("chat").Generation; got != 1 {
 				v.Errorf("generation = %d, want 1", got)
 			}
 		}},
@@ -91,7 +91,7 @@ func deleteRules() []rule {
 			e := v.endOf("chat")
 			e.Generation = 6
 			v.mustEnd(e)
-			if got := v.look().Spaces["chat"].Generation; got != 7 {
+			if got := v.look().Space("chat").Generation; got != 7 {
 				v.Errorf("generation = %d, want 7", got)
 			}
 		}},

@@ -91,7 +91,7 @@ func pastExpiryRules() []rule {
 			for _, e := range past {
 				for way, w := range v.expiring(session.Create{Deltas: deltas("chat", set("a", `1`))}, e) {
 					w.begin(session.Create{})
-					if rec := w.look(); rec.User != "" || rec.Spaces["chat"] != (session.SpaceState{}) || len(rec.Values["chat"]) > 0 {
+					if rec := w.look(); rec.User != "" || rec.Space("chat") != (session.SpaceState{}) || rec.In("chat").Len() > 0 {
 						w.Errorf("after %s the new record = %+v, want nothing of the old one", way, rec)
 					}
 					w.wantExpiry("Load after "+way, w.seen.State, expiry{})

@@ -48,7 +48,7 @@ func namespaceExpiryRules() []rule {
 					w.Advance(mainIdle)
 					rec := w.look()
 					for _, name := range []string{"chat", "code"} {
-						if got, want := rec.Spaces[name], (session.SpaceState{Generation: 1}); got != want {
+						if got, want := rec.Space(name), (session.SpaceState{Generation: 1}); got != want {
 							w.Errorf("%s after %s = %+v, want %+v", name, way, got, want)
 						}
 					}

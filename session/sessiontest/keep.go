@@ -52,12 +52,12 @@ func keepRules() []rule {
 					v.Errorf("%s (-want +got):\n%s", what, diff)
 				}
 			}
-			for name, st := range v.look().Spaces {
-				if was := before.Spaces[name]; st.Generation != was.Generation || st.Version != was.Version {
-					v.Errorf("%s = %+v, was %+v", name, st, was)
+			for i, st := range v.look().Spaces {
+				if was := before.Spaces[i]; st.Generation != was.Generation || st.Version != was.Version {
+					v.Errorf("%s = %+v, was %+v", v.family.Spaces[i].Name, st, was)
 				}
 			}
-			if diff := cmp.Diff(before.Values, v.look().Values, cmpopts.EquateEmpty()); diff != "" {
+			if diff := cmp.Diff(before.Values, v.look().Values); diff != "" {
 				v.Errorf("values (-want +got):\n%s", diff)
 			}
 		}},
@@ -74,7 +74,7 @@ func keepRules() []rule {
 			v.near("Life", rec.Life, mainLife-chatLife+4*time.Minute)
 			v.near("Left of cart", spaceLeft(rec, "cart"), mainIdle)
 			v.near("Left of chat", spaceLeft(rec, "chat"), 4*time.Minute)
-			if got, want := rec.Spaces["code"], (session.SpaceState{}); got != want {
+			if got, want := rec.Space("code"), (session.SpaceState{}); got != want {
 				v.Errorf("code = %+v, want %+v: it had not begun", got, want)
 			}
 		}},
@@ -105,7 +105,7 @@ func keepRules() []rule {
 			l := v.keeping()
 			l.Deltas = v.known(map[string]session.Delta{"main": set("a", `5`), "cart": add(1)})
 			rec := v.mustLogin(l)
-			if diff := diffValues(set("b", `2`, "d", `4`, "n", `1`).Set, rec.Values["cart"]); diff != "" {
+			if diff := diffValues(set("b", `2`, "d", `4`, "n", `1`).Set, rec.In("cart")); diff != "" {
 				v.Errorf("cart, where somebody else wrote, in the answer (-want +got):\n%s", diff)
 			}
 			v.wantValues("main", "a", `5`)

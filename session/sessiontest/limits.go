@@ -81,11 +81,11 @@ func limitRules() []rule {
 		_, err := v.save(v.change(map[string]session.Delta{"main": set("a", `1`), "chat": d}))
 		v.wantErr("Save", err, session.ErrLimit)
 		after := v.look()
-		if diff := diffValues(before.Values["chat"], after.Values["chat"]); diff != "" {
+		if diff := diffValues(before.In("chat").Map(), after.In("chat")); diff != "" {
 			v.Errorf("chat (-before +after):\n%s", diff)
 		}
-		if len(after.Values["main"]) > 0 || after.Spaces["chat"].Version != before.Spaces["chat"].Version {
-			v.Errorf("after the refusal main = %v, spaces %+v", after.Values["main"], after.Spaces)
+		if after.In("main").Len() > 0 || after.Space("chat").Version != before.Space("chat").Version {
+			v.Errorf("after the refusal main = %v, spaces %+v", after.In("main").Map(), after.Spaces)
 		}
 	}
 	return []rule{

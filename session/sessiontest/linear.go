@@ -84,7 +84,7 @@ func collide(t *testing.T, h Harness, random *rand.Rand, faulty bool) []porcupin
 	}
 	for client := range clients {
 		w := &writer{visitor: v.another(), secrets: new([]session.Hash)}
-		w.seen.Values = maps.Clone(v.seen.Values)
+		w.seen.Values, w.seen.Family = v.seen.Values, v.family
 		random := rand.New(rand.NewPCG(random.Uint64(), random.Uint64()))
 		wg.Go(func() {
 			for range moves {

@@ -43,7 +43,7 @@ func loadRules() []rule {
 		}},
 		{"Shared", "what was loaded does not change when somebody writes", func(v *visitor) {
 			v.begin(session.Create{Deltas: deltas("main", set("a", `1`))})
-			loaded := v.look().Values["main"]
+			loaded := v.look().In("main")
 			v.mustSave(deltas("main", set("a", `2`, "b", `3`)))
 			if diff := diffValues(set("a", `1`).Set, loaded); diff != "" {
 				v.Errorf("loaded before (-want +got):\n%s", diff)
@@ -134,10 +134,10 @@ func checkRules() []rule {
 			v.mustSave(deltas("cart", set("a", `2`)))
 			v.Advance(chatIdle)
 			st := v.check()
-			if got, want := st.Spaces["chat"], (session.SpaceState{Generation: 1}); got != want {
+			if got, want := st.Space("chat"), (session.SpaceState{Generation: 1}); got != want {
 				v.Errorf("chat = %+v, want %+v", got, want)
 			}
-			if got := st.Spaces["cart"]; got.Generation != 0 || got.Version != 2 {
+			if got := st.Space("cart"); got.Generation != 0 || got.Version != 2 {
 				v.Errorf("cart = %+v, want generation 0, version 2", got)
 			}
 		}},

@@ -77,7 +77,7 @@ func loginRules() []rule {
 			if rec.Epoch != first.Epoch || rec.Hash != l.Hash {
 				v.Errorf("state = %+v", rec.State)
 			}
-			if diff := diffValues(set("n", `1`, "a", `1`).Set, rec.Values["main"]); diff != "" {
+			if diff := diffValues(set("n", `1`, "a", `1`).Set, rec.In("main")); diff != "" {
 				v.Errorf("answer of the retry (-want +got):\n%s", diff)
 			}
 			v.wantValues("main", "n", `1`, "a", `1`)
@@ -157,7 +157,7 @@ func loginRules() []rule {
 			v.near("Left of chat", spaceLeft(v.look(), "chat"), 5*time.Minute)
 			rec := v.mustLogin(v.elevation())
 			v.near("Left of chat", spaceLeft(rec, "chat"), chatIdle)
-			if got, want := rec.Spaces["code"], (session.SpaceState{}); got != want {
+			if got, want := rec.Space("code"), (session.SpaceState{}); got != want {
 				v.Errorf("code = %+v, want %+v: it had not begun", got, want)
 			}
 			use()
@@ -165,7 +165,7 @@ func loginRules() []rule {
 			v.wantValues("cart", "b", `2`)
 			v.near("Left of chat", spaceLeft(v.look(), "chat"), 5*time.Minute)
 			v.Advance(5 * time.Minute)
-			if got := v.look().Spaces["chat"].Generation; got != 1 {
+			if got := v.look().Space("chat").Generation; got != 1 {
 				v.Errorf("generation of chat = %d, want 1", got)
 			}
 			v.wantValues("cart", "b", `2`)

@@ -89,13 +89,13 @@ func (m model) step(op operation) (model, answer) {
 // instant is a moment of the test as a time, which is not the zero one.
 func instant(d time.Duration) time.Time { return time.Unix(0, 0).Add(d) }
 
-// record is the whole session, as loaded.
+// record is the whole session, as loaded, with the namespaces in the order of
+// names.
 func (m model) record() session.Record {
-	rec := session.Record{Match: session.MatchCurrent, Values: map[string]map[string]string{}, State: session.State{
+	rec := session.Record{Match: session.MatchCurrent, State: session.State{
 		Epoch: m.epoch, User: m.user, Device: m.label.device, Address: m.label.address, Hash: m.hash,
 		Now: instant(m.now), Left: m.deadline("main") - m.now, Life: m.end() - m.now,
 		Terms: m.terms, Expiry: m.expiry.Expiry,
-		Spaces: map[string]session.SpaceState{},
 	}}
 	if m.user != "" {
 		rec.Authenticated = instant(m.login)
@@ -109,7 +109,7 @@ func (m model) record() session.Record {
 		if p.begun {
 			st.Deadline = instant(m.deadline(name))
 		}
-		rec.Spaces[name], rec.Values[name] = st, p.values
+		rec.Spaces, rec.Values = append(rec.Spaces, st), append(rec.Values, session.NewValues(p.values))
 	}
 	return rec
 }

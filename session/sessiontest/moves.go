@@ -108,7 +108,7 @@ func (w *writer) delta(m move) session.Delta {
 		return session.Delta{Add: map[string]int64{m.key: int64(m.number)}}
 	case "swap":
 		var old *string
-		if v, ok := w.seen.Values[m.name][m.key]; ok {
+		if v, ok := w.seen.In(m.name).Get(m.key); ok {
 			old = &v
 		}
 		return session.Delta{Swap: map[string]session.Swap{m.key: {Old: old, New: &value}}}
@@ -201,20 +201,21 @@ func (w *writer) do(ctx context.Context, op operation) answer {
 
 // workedOut returns the values as the writer of a save has them after it:
 // where the answer is silent, the loaded ones with the delta applied.
-func (w *writer) workedOut(op operation, a answer) map[string]map[string]string {
+func (w *writer) workedOut(op operation, a answer) []session.Values {
 	ds := map[string]session.Delta{}
 	if op.save != nil {
 		ds = op.save.Deltas
 	} else if op.login != nil {
 		ds = op.login.Deltas
 	}
-	values := map[string]map[string]string{}
-	for _, name := range names {
-		values[name] = w.seen.Values[name]
-		if got, ok := a.rec.Values[name]; ok {
-			values[name] = got
-		} else if d, ok := ds[name]; ok {
-			values[name], _ = apply(values[name], d)
+	values := make([]session.Values, len(w.family.Spaces))
+	for i, s := range w.family.Spaces {
+		values[i] = w.seen.In(s.Name)
+		if got := a.rec.In(s.Name); got.Known() {
+			values[i] = got
+		} else if d, ok := ds[s.Name]; ok {
+			next, _ := apply(values[i].Map(), d)
+			values[i] = session.NewValues(next)
 		}
 	}
 	return values

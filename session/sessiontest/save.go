@@ -18,7 +18,7 @@ func saveRules() []rule {
 		{"Namespaces", "one save changes several namespaces, and each is counted", func(v *visitor) {
 			v.begin(session.Create{})
 			rec := v.mustSave(map[string]session.Delta{"main": set("a", `1`), "chat": set("a", `2`)})
-			if rec.Spaces["main"].Version != 1 || rec.Spaces["chat"].Version != 1 || rec.Spaces["cart"].Version != 0 {
+			if rec.Space("main").Version != 1 || rec.Space("chat").Version != 1 || rec.Space("cart").Version != 0 {
 				v.Errorf("versions = %+v, want 1, 1, 0", rec.Spaces)
 			}
 			v.wantValues("main", "a", `1`)
@@ -35,7 +35,7 @@ func saveRules() []rule {
 		{"ClearKeepsGeneration", "clear does not end the namespace", func(v *visitor) {
 			v.begin(session.Create{Deltas: deltas("chat", set("a", `1`))})
 			rec := v.mustSave(deltas("chat", session.Delta{Clear: true}))
-			if got := rec.Spaces["chat"]; got.Generation != 0 || got.Version != 2 {
+			if got := rec.Space("chat"); got.Generation != 0 || got.Version != 2 {
 				v.Errorf("chat = %+v, want generation 0, version 2", got)
 			}
 			v.wantValues("chat")
@@ -90,10 +90,10 @@ func saveRules() []rule {
 			v.mustDo(s)
 			v.mustSave(deltas("main", set("a", `1`)))
 			rec := v.mustDo(s)
-			if got := rec.Spaces["main"].Version; got != 2 {
+			if got := rec.Space("main").Version; got != 2 {
 				v.Errorf("version after the retry = %d, want 2", got)
 			}
-			if diff := diffValues(set("n", `1`, "a", `1`).Set, rec.Values["main"]); diff != "" {
+			if diff := diffValues(set("n", `1`, "a", `1`).Set, rec.In("main")); diff != "" {
 				v.Errorf("answer of the retry (-want +got):\n%s", diff)
 			}
 			v.wantValues("main", "n", `1`, "a", `1`)
@@ -155,13 +155,13 @@ func otherWriterRules() []rule {
 			w := v.another()
 			v.mustSave(map[string]session.Delta{"main": set("a", `1`), "cart": set("c", `3`)})
 			rec := w.mustSave(map[string]session.Delta{"main": set("b", `2`), "chat": set("d", `4`)})
-			if diff := diffValues(set("a", `1`, "b", `2`).Set, rec.Values["main"]); diff != "" {
+			if diff := diffValues(set("a", `1`, "b", `2`).Set, rec.In("main")); diff != "" {
 				v.Errorf("main (-want +got):\n%s", diff)
 			}
-			if _, ok := rec.Values["chat"]; ok {
+			if rec.In("chat").Known() {
 				v.Errorf("chat, where nobody else wrote, is in the answer: %v", rec.Values)
 			}
-			if _, ok := rec.Values["cart"]; ok {
+			if rec.In("cart").Known() {
 				v.Errorf("cart, which was not changed, is in the answer: %v", rec.Values)
 			}
 		}},
@@ -216,16 +216,16 @@ func swapRules() []rule {
 			s.Renew.Old, s.Renew.New = v.secret, newHash()
 			rec, err := v.save(s)
 			v.wantErr("Save", err, session.ErrConflict)
-			if rec.ID != v.id || rec.Spaces["main"].Version != 2 {
+			if rec.ID != v.id || rec.Space("main").Version != 2 {
 				v.Errorf("state = %+v, want the present one", rec.State)
 			}
-			if diff := diffValues(set("a", `2`).Set, rec.Values["main"]); diff != "" {
+			if diff := diffValues(set("a", `2`).Set, rec.In("main")); diff != "" {
 				v.Errorf("main (-want +got):\n%s", diff)
 			}
-			if chat, ok := rec.Values["chat"]; !ok || len(chat) > 0 {
-				v.Errorf("chat = %v, %t, want it to be there, empty", chat, ok)
+			if chat := rec.In("chat"); !chat.Known() || chat.Len() > 0 {
+				v.Errorf("chat = %v, %t, want it to be there, empty", chat.Map(), chat.Known())
 			}
-			if _, ok := rec.Values["cart"]; ok {
+			if rec.In("cart").Known() {
 				v.Error("cart, which was not to be changed, is in the answer")
 			}
 			v.wantValues("main", "a", `2`)
@@ -238,7 +238,7 @@ func swapRules() []rule {
 			s := v.change(swap("a", new(`1`), new(`2`)))
 			v.mustDo(s)
 			rec := v.mustDo(s)
-			if diff := diffValues(set("a", `2`).Set, rec.Values["main"]); diff != "" {
+			if diff := diffValues(set("a", `2`).Set, rec.In("main")); diff != "" {
 				v.Errorf("answer of the retry (-want +got):\n%s", diff)
 			}
 		}},

@@ -1,7 +1,7 @@
 package sessiontest
 
 import (
-	"maps"
+	"slices"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -17,14 +17,14 @@ func stateRules() []rule {
 		{"SameDeadlines", "as long as nothing slides, every answer has exactly the same deadlines", func(v *visitor) {
 			v.begin(session.Create{User: v.user, Deltas: all()})
 			want := map[string]time.Time{}
-			for name, st := range v.look().Spaces {
-				want[name] = st.Deadline
+			for i, st := range v.look().Spaces {
+				want[v.family.Spaces[i].Name] = st.Deadline
 			}
 			same := func(what string, st session.State) {
 				v.Helper()
 				got := map[string]time.Time{}
-				for name, s := range st.Spaces {
-					got[name] = s.Deadline
+				for i, s := range st.Spaces {
+					got[v.family.Spaces[i].Name] = s.Deadline
 				}
 				if diff := cmp.Diff(want, got); diff != "" {
 					v.Errorf("deadlines of %s (-want +got):\n%s", what, diff)
@@ -47,16 +47,16 @@ func stateRules() []rule {
 			for range 3 {
 				rec := v.look()
 				for _, name := range []string{"main", "cart"} {
-					v.near("Deadline of "+name+" - Now", rec.Spaces[name].Deadline.Sub(rec.Now), rec.Left)
+					v.near("Deadline of "+name+" - Now", rec.Space(name).Deadline.Sub(rec.Now), rec.Left)
 				}
 				v.Advance(3 * time.Minute)
 			}
 		}},
 		{"Shared", "the namespaces of an answer do not change when the session does", func(v *visitor) {
 			v.begin(session.Create{User: v.user, Deltas: all()})
-			shared, before := map[string]map[string]session.SpaceState{}, map[string]map[string]session.SpaceState{}
+			shared, before := map[string][]session.SpaceState{}, map[string][]session.SpaceState{}
 			keep := func(what string, st session.State) {
-				shared[what], before[what] = st.Spaces, maps.Clone(st.Spaces)
+				shared[what], before[what] = st.Spaces, slices.Clone(st.Spaces)
 			}
 			keep("Create", v.seen.State)
 			keep("Load", v.look().State)

@@ -116,7 +116,7 @@ func (v *visitor) mustLoad(l session.Load) session.Record {
 
 // spaceLeft returns how long a namespace of rec has until its deadline.
 func spaceLeft(rec session.Record, name string) time.Duration {
-	return left(rec.State, rec.Spaces[name])
+	return left(rec.State, rec.Space(name))
 }
 
 // now returns the store's time, by creating a session of a stranger's.
@@ -158,7 +158,7 @@ func set(pairs ...string) session.Delta {
 func (v *visitor) known(ds map[string]session.Delta) map[string]session.Delta {
 	ds = maps.Clone(ds)
 	for name, d := range ds {
-		d.Generation, d.Version = v.seen.Spaces[name].Generation, v.seen.Spaces[name].Version
+		d.Generation, d.Version = v.seen.Space(name).Generation, v.seen.Space(name).Version
 		ds[name] = d
 	}
 	return ds
@@ -219,7 +219,7 @@ func (v *visitor) end() session.End {
 // endOf is the end of a namespace as the visitor has seen it.
 func (v *visitor) endOf(name string) session.End {
 	return session.End{
-		ID: v.id, Namespace: name, Generation: v.seen.Spaces[name].Generation,
+		ID: v.id, Namespace: name, Generation: v.seen.Space(name).Generation,
 		Notice: "1|n|main|" + v.id + "|" + name + "|" + rand.Text(),
 	}
 }

@@ -21,13 +21,13 @@ func (v *visitor) wantDelivered(want ...string) {
 // wantValues fails when the stored values of a namespace are not these.
 func (v *visitor) wantValues(name string, pairs ...string) {
 	v.Helper()
-	if diff := diffValues(set(pairs...).Set, v.mustLoad(session.Load{}).Values[name]); diff != "" {
+	if diff := diffValues(set(pairs...).Set, v.mustLoad(session.Load{}).In(name)); diff != "" {
 		v.Errorf("values of %s (-want +got):\n%s", name, diff)
 	}
 }
 
-func diffValues(want, got map[string]string) string {
-	return cmp.Diff(want, got, cmpopts.EquateEmpty())
+func diffValues(want map[string]string, got session.Values) string {
+	return cmp.Diff(want, got.Map(), cmpopts.EquateEmpty())
 }
 
 // wantLeft fails when the record's deadline is not that far away.

@@ -4,13 +4,13 @@
 -- Ends: {other} when the session is not the user's, {gone} when there was
 -- none, {done}.
 include 'family'
-local space, generation, user = tonumber(take()), tonumber(take()), take()
+local space, generation, user = take(), take(), take()
 local channel, notice, replace = take(), take(), take()
 if lives and user ~= '' and rec[USER] ~= user then return {'other'} end
 if space == 0 then
   -- What a replaced session left is no session, and outlasts a retry.
   if not replaced then call('DEL', unpack(KEYS)) end
-  if lives and replace == '1' then
+  if lives and replace == 1 then
     for i = 1, #rec do rec[i] = i == REPLACED and now + ELEVATE_GRACE end
     call('SET', KEYS[1], cmsgpack.pack(rec), 'PXAT', now + ELEVATE_GRACE)
   end

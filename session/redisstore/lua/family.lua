@@ -5,15 +5,15 @@
 --
 --   KEYS[1]      the book: the bookkeeping, a list in MessagePack
 --   KEYS[1 + i]  the values of the i-th namespace, the root first: a hash
---   then         the memory of the op, in save and login, if there is an op
---   ARGV         read in order by take()
+--   then         the memory of ops, in save and login, if there is an op
+--   ARGV[1]      the arguments, a list in MessagePack: read in order by take()
 include 'common'
 include 'spaces'
 
-local taken = 0
+local args, taken = cmsgpack.unpack(ARGV[1]), 0
 local function take()
   taken = taken + 1
-  return ARGV[taken]
+  return args[taken]
 end
 
 -- The bookkeeping by the numbers of its fields, false for one that is not set.

@@ -3,7 +3,7 @@
 -- when memory is full: sliding takes none.
 -- Ends: {missing}, {unfit, match}, or ok with all values.
 include 'family'
-local secret, mode = take(), tonumber(take())
+local secret, mode = take(), take()
 if not lives then
   if replaced and secret ~= '' then return {'unfit', MATCH_ELEVATED} end
   return {'missing'}

@@ -4,19 +4,15 @@
 -- Ends: as save.
 include 'family'
 if not lives then return {'ended'} end
-local epoch, secret, keep, channel, notice = tonumber(take()), take(), take() == '1', take(), take()
+local op, epoch, secret, keep, channel, notice = take(), take(), take(), take() == 1, take(), take()
 include 'deltas'
-local again = rec[EPOCH] == epoch + 1 and rec[SECRET] == secret
-local op = KEYS[2 + #spaces] -- see save
-if again or op and not call('SET', op, '1', 'NX', 'PX', OP_MEMORY) then
+include 'op'
+if again or rec[EPOCH] == epoch + 1 and rec[SECRET] == secret then
   return answer('ok', MATCH_CURRENT, deltas)
 end
 if rec[EPOCH] ~= epoch then refused = {'renewed'} end
 include 'work'
-if refused then
-  if op then call('DEL', op) end
-  return refused
-end
+if refused then return refused end
 
 rec[PREVIOUS] = rec[SECRET]
 rec[PREVIOUS_KIND] = MATCH_ELEVATED
@@ -34,6 +30,7 @@ end
 local mode = SLIDE_ALWAYS
 include 'slide'
 include 'apply'
+include 'remember'
 local reply = answer('ok', MATCH_CURRENT, stale)
 include 'commit'
 if notice ~= '' then call('PUBLISH', channel, notice) end

@@ -5,21 +5,13 @@
 -- that the caller cannot know.
 include 'family'
 if not lives then return {'ended'} end
-local epoch, mode, old, new = tonumber(take()), tonumber(take()), take(), take()
+local op, epoch, mode, old, new = take(), take(), take(), take(), take()
 include 'deltas'
--- An op that was carried out is remembered, so that its retry is answered and
--- not carried out again. One that is refused is forgotten, and may be tried
--- again.
-local op = KEYS[2 + #spaces]
-if op and not call('SET', op, '1', 'NX', 'PX', OP_MEMORY) then
-  return answer('ok', MATCH_CURRENT, deltas)
-end
+include 'op'
+if again then return answer('ok', MATCH_CURRENT, deltas) end
 if rec[EPOCH] ~= epoch then refused = {'renewed'} end
 include 'work'
-if refused then
-  if op then call('DEL', op) end
-  return refused
-end
+if refused then return refused end
 
 -- A retry finds the new hash in place and does nothing, and so does a holder
 -- of the previous one. See load for the comparison.
@@ -39,6 +31,7 @@ end
 -- Before apply: what it begins does not count yet.
 include 'slide'
 include 'apply'
+include 'remember'
 local reply = answer('ok', MATCH_CURRENT, stale)
 include 'commit'
 return reply

@@ -1,7 +1,7 @@
 -- The lifetime begins, at a creation and at a login, by the terms and the expiry
 -- that come with it. So it does for the namespaces that have begun.
 for field = TERMS_IDLE, TERMS_PERSISTENT do
-  local n = tonumber(take())
+  local n = take()
   rec[field] = n ~= 0 and n
 end
 include 'expiry'
