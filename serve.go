@@ -136,7 +136,12 @@ func (a *App) checkPush(ctx context.Context) error {
 		entry := a.hub.Register(root, "start-check", []string{root}, heard)
 		defer entry.Remove()
 		alone := session.New(a.sessions.Registry(), a.store, session.Options{Logger: a.log})
-		if _, err = alone.EndSession(ctx, root, "start-check", "start check"); err == nil {
+		_, err = alone.EndSession(ctx, root, "start-check", "start check")
+		for errors.Is(err, session.ErrUnavailable) && ctx.Err() == nil { // slow today, or about to come
+			time.Sleep(100 * time.Millisecond)
+			_, err = alone.EndSession(ctx, root, "start-check", "start check")
+		}
+		if err == nil {
 			select {
 			case <-heard:
 			case <-ctx.Done():

@@ -82,7 +82,8 @@ type Options struct {
 	// client is not known, and limits by address are off.
 	TrustedProxies []netip.Prefix
 
-	// Drain is how long [App.Serve] takes to end its connections, at the most.
+	// Drain is how long [App.Serve] takes to end its connections, at the most. One
+	// on which nothing was asked yet takes up to 5 seconds of it.
 	//
 	// Defaults to 10 seconds.
 	Drain time.Duration

@@ -17,16 +17,17 @@ import (
 // that takes the connection out of the handler's reach, as [http.TimeoutHandler]
 // does, makes it answer 500 and say so in the log.
 type Endpoint struct {
-	h       Handler
-	m       *session.Manager
-	hub     *hub.Hub
-	o       Options
-	root    string
-	names   []string
-	open    bool // sockets go on while the hub is stale
-	origins map[string]bool
-	sockets limits
-	bounces limits
+	h          Handler
+	m          *session.Manager
+	hub        *hub.Hub
+	o          Options
+	root       string
+	names      []string
+	open       bool // sockets go on while the hub is stale
+	origins    map[string]bool
+	sockets    limits
+	bounces    limits
+	handshakes rates
 
 	accepted, refused, now, messages atomic.Int64
 }
@@ -100,16 +101,26 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case !e.hub.Fresh() && !e.open:
 		e.later(w)
 		return
+	case e.now.Add(1) > int64(e.o.MaxSockets):
+		e.now.Add(-1)
+		e.later(w)
+		return
+	case !e.handshakes.take(peer.Address, e.o.HandshakeRate):
+		e.now.Add(-1)
+		w.Header().Set("Retry-After", "1")
+		e.refuse(w, http.StatusTooManyRequests, "too many connections at once from this address")
+		return
 	case !e.sockets.take(peer.Address, e.o.PerAddress):
+		e.now.Add(-1)
 		e.refuse(w, http.StatusTooManyRequests, "too many connections from this address")
 		return
 	}
 	s := e.upgrade(w, r, peer)
 	if s == nil {
+		e.now.Add(-1)
 		return
 	}
 	e.accepted.Add(1)
-	e.now.Add(1)
 	go s.run()
 }
 
@@ -140,7 +151,7 @@ func (e *Endpoint) report(peer *Peer, err error) {
 
 // Stats are counts since the start, but for Open.
 type Stats struct {
-	Open     int64 // sockets now
+	Open     int64 // sockets now, those included that are just being let in or refused
 	Accepted int64
 	Refused  int64 // by a status, or by an immediate close
 	Messages int64

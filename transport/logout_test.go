@@ -177,7 +177,7 @@ func TestLogout_atAThousandMomentsOfAnUpgrade(t *testing.T) {
 				t.Error("a message was dispatched after the logout")
 			}
 			return count(ctx, out, in)
-		}), transport.Options{})
+		}), transport.Options{HandshakeRate: 1000})
 		ways := make(map[bool]int) // by whether the socket was let in
 		for range 1000 {
 			v := n.logIn("ada")

@@ -110,6 +110,19 @@ type Options struct {
 	// Defaults to 100.
 	PerAddress int
 
+	// HandshakeRate is how many sockets an address may open in a second, and four
+	// times as many at once; more are refused with 429. Those that are not let in
+	// count too.
+	//
+	// Defaults to half of PerAddress.
+	HandshakeRate int
+
+	// MaxSockets is how many sockets there may be at this endpoint; more are
+	// refused with 503.
+	//
+	// Defaults to 100,000.
+	MaxSockets int
+
 	// Address returns the client's address, and an invalid one when it is not
 	// known for certain, which turns the limits by address off.
 	//
@@ -154,6 +167,8 @@ func (o Options) withDefaults() Options {
 	def(&o.QueueBytes, 1<<20)
 	def(&o.PerSession, 10)
 	def(&o.PerAddress, 100)
+	def(&o.HandshakeRate, max(1, o.PerAddress/2))
+	def(&o.MaxSockets, 100_000)
 	wait(&o.MessageTimeout, 10*time.Second)
 	wait(&o.PingInterval, 25*time.Second)
 	wait(&o.PongTimeout, 10*time.Second)

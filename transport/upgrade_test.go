@@ -346,3 +346,64 @@ func TestUpgrade_leavesNothingBehind(t *testing.T) {
 		_ = ws.ws.CloseNow()
 	})
 }
+
+func TestUpgrade_limitOfHandshakes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(t)
+		e := n.endpoint(transport.HandlerFunc(echo), transport.Options{HandshakeRate: 2, Anonymous: transport.Allow})
+		try := func(remote string) int {
+			c, resp := dialing{remote: remote}.try(t, e, cookies())
+			if c != nil {
+				_ = c.ws.CloseNow()
+			}
+			synctest.Wait()
+			return resp.StatusCode
+		}
+		const at, now, then = "192.0.2.1:1", 8, 2
+		for i := range now {
+			if got := try(at); got != http.StatusSwitchingProtocols {
+				t.Errorf("handshake %d of one moment: %d", i, got)
+			}
+		}
+		if got := try(at); got != http.StatusTooManyRequests {
+			t.Errorf("one more: %d", got)
+		}
+		if got := try("192.0.2.2:1"); got != http.StatusSwitchingProtocols {
+			t.Errorf("from elsewhere: %d", got)
+		}
+		time.Sleep(time.Second)
+		for i := range then {
+			if got := try(at); got != http.StatusSwitchingProtocols {
+				t.Errorf("handshake %d a second later: %d", i, got)
+			}
+		}
+		if got := try(at); got != http.StatusTooManyRequests {
+			t.Errorf("one more: %d", got)
+		}
+		if got := e.Stats().Open; got != 0 {
+			t.Errorf("%d sockets are open", got)
+		}
+		// More addresses than are kept for ever.
+		for i := range 3000 {
+			try(fmt.Sprintf("192.0.%d.%d:1", i/250, i%250))
+			time.Sleep(10 * time.Millisecond)
+		}
+	})
+}
+
+func TestUpgrade_limitOfAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(t)
+		e := n.endpoint(transport.HandlerFunc(echo), transport.Options{MaxSockets: 2, Anonymous: transport.Allow})
+		first, second := dial(t, e, cookies()), dial(t, e, cookies())
+		if c, resp := (dialing{remote: "192.0.2.2:1"}).try(t, e, cookies()); c != nil ||
+			resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" {
+			t.Errorf("one more: let in, or %v", resp)
+		}
+		_ = first.ws.CloseNow()
+		synctest.Wait()
+		third := dial(t, e, cookies())
+		second.wantOpen()
+		_, _ = second.ws.CloseNow(), third.ws.CloseNow()
+	})
+}
