@@ -11,17 +11,18 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestPage_hasWhatTheResultsSay(t *testing.T) {
-	const page = "../../docs/comparison.md"
-	text, err := os.ReadFile(page)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want, err := generate("../results.json", string(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(text) != want {
-		t.Errorf("%s was changed by hand between its markers, or not written after the last run; in bench/: go run ./comparison results.json ../docs/comparison.md", page)
+	for _, page := range []string{"../../docs/comparison.md", "../../docs/logout.md"} {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := generate("../results.json", string(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(text) != want {
+			t.Errorf("%s was changed by hand between its markers, or not written after the last run; in bench/: go run ./comparison results.json ../docs/comparison.md ../docs/logout.md", page)
+		}
 	}
 }
 
@@ -35,7 +36,7 @@ func TestInsert(t *testing.T) {
 		{"twice", begin + end + begin + end, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := insert(c.page, "new\n")
+			got, err := insert(c.page, begin, "new\n")
 			if got != c.want || (err == nil) != (c.want != "") {
 				t.Errorf("insert = %q, %v, want %q", got, err, c.want)
 			}
@@ -47,8 +48,9 @@ func TestReadResults_refusesWhatIsNotOneWholeRun(t *testing.T) {
 	const (
 		ran    = `{"name":"run","row":{"go":"1.26"}}` + "\n"
 		row    = `{"name":"sessions","row":{"library":"scs","store":"memory","step":"read","median":2100}}` + "\n"
-		others = `{"name":"saves","row":{"savers":1}}` + "\n" + `{"name":"memory","row":{"sessions":1}}` + "\n" + `{"name":"sweep","row":{"sessions":1}}` + "\n"
-		all    = ran + row + others
+		others = `{"name":"saves","row":{"savers":1}}` + "\n" + `{"name":"memory","row":{"sessions":1}}` + "\n" + `{"name":"sweep","row":{"sessions":1}}` + "\n" +
+			`{"name":"logout","row":{"sockets":1}}` + "\n" + `{"name":"revalidate","row":{"sessions":1}}` + "\n"
+		all = ran + row + others
 	)
 	if r, err := readResults(strings.NewReader(all)); err != nil || r.run.Go != "1.26" || r.sessions[0].Median != 2100 {
 		t.Errorf("a whole run: %+v, %v", r, err)
@@ -75,6 +77,11 @@ func TestTables_ofStores(t *testing.T) {
 {"name":"saves","row":{"savers":64,"connections":20,"single":40123.4,"single_busy":0.71,"grouped":60500,"grouped_busy":0.98,"ratio":1.51,"spread":0.04}}
 {"name":"memory","row":{"sessions":1000000,"bytes":812.6,"bare":250,"load":310,"load_p99":900,"save":720,"save_p99":2400}}
 {"name":"sweep","row":{"sessions":1000000,"save":800,"save_p99":3100,"longest":45000}}
+{"name":"logout","row":{"sockets":10000,"what":"bare","samples":7,"p50":300000,"p99":400000,"max":400000}}
+{"name":"logout","row":{"sockets":10000,"what":"stopped","samples":7,"p50":20000000,"p99":30000000,"max":31000000}}
+{"name":"logout","row":{"sockets":10000,"what":"closed","samples":70000,"p50":90000000,"p99":150000000,"max":200000000}}
+{"name":"logout","row":{"sockets":10000,"what":"centrifuge","samples":70000,"p50":200000000,"p99":300000000,"max":310000000}}
+{"name":"revalidate","row":{"sessions":100000,"p50":480000000,"max":600000000,"quiet_p50":200000,"quiet_p99":1000000,"busy_p50":300000,"busy_p99":1400000,"beats":1.04,"commands":100209}}
 `
 	r, err := readResults(strings.NewReader(recorded))
 	if err != nil {
@@ -87,6 +94,16 @@ func TestTables_ofStores(t *testing.T) {
 	} {
 		if got := r.String(); !strings.Contains(got, want) {
 			t.Errorf("the tables lack %q:\n%s", want, got)
+		}
+	}
+	for _, want := range []string{
+		"| 10,000 | 20.0 / 30.0 ms | 90.0 / 150 / 200 ms | 200 / 300 / 310 ms | 0.5× | 300× |\n",
+		"480 ms (median; 600 ms at most)",
+		"1.40 ms instead of 1.00 ms at p99 (1.4×)",
+		"1.0 command/s for heartbeats, and 1,670 commands/s",
+	} {
+		if got := r.ends(); !strings.Contains(got, want) {
+			t.Errorf("the tables of ends lack %q:\n%s", want, got)
 		}
 	}
 }

@@ -15,6 +15,8 @@ type results struct {
 	saves    []saveRow
 	memory   []memoryRow
 	sweeps   []sweepRow
+	logouts  []logoutRow
+	lookups  []lookupRow
 }
 
 // run is the row "run": what ran, where and when. There is one.
@@ -67,6 +69,10 @@ func readResults(from io.Reader) (*results, error) {
 				err = add(&r.memory, line.Row)
 			case "sweep":
 				err = add(&r.sweeps, line.Row)
+			case "logout":
+				err = add(&r.logouts, line.Row)
+			case "revalidate":
+				err = add(&r.lookups, line.Row)
 			default:
 				err = fmt.Errorf("no table is called %q", line.Name)
 			}
@@ -84,6 +90,7 @@ func readResults(from io.Reader) (*results, error) {
 	r.run = runs[0]
 	for name, rows := range map[string]int{
 		"sessions": len(r.sessions), "saves": len(r.saves), "memory": len(r.memory), "sweep": len(r.sweeps),
+		"logout": len(r.logouts), "revalidate": len(r.lookups),
 	} {
 		if rows == 0 {
 			return nil, fmt.Errorf("no row of %s", name)
