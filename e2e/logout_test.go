@@ -42,7 +42,7 @@ func testLogout(t *testing.T, p *pair) {
 	began := time.Now()
 	took := v.logout(t, p.a, "session")
 	answered := time.Since(began)
-	if want := (session.Result{ClosedHere: 3, NodesAcked: 1, NodesExpected: 1, StoreOK: true}); took != want {
+	if want := (session.Result{ClosedHere: 3, NodesAcked: 2, NodesExpected: 2, StoreOK: true}); took != want {
 		t.Errorf("logout = %+v, want %+v", took, want)
 	}
 	lags := map[*node][]time.Duration{}
