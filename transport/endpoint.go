@@ -28,6 +28,7 @@ type Endpoint struct {
 	sockets    limits
 	bounces    limits
 	handshakes rates
+	away       seldom // said that the store is
 
 	accepted, refused, now, messages atomic.Int64
 }
@@ -101,27 +102,29 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case !e.hub.Fresh() && !e.open:
 		e.later(w)
 		return
+	}
+	var s *socket
+	defer func() { // also when what the program brought along panics
+		if s == nil {
+			e.now.Add(-1)
+		}
+	}()
+	switch {
 	case e.now.Add(1) > int64(e.o.MaxSockets):
-		e.now.Add(-1)
 		e.later(w)
 		return
 	case !e.handshakes.take(peer.Address, e.o.HandshakeRate):
-		e.now.Add(-1)
 		w.Header().Set("Retry-After", "1")
 		e.refuse(w, http.StatusTooManyRequests, "too many connections at once from this address")
 		return
 	case !e.sockets.take(peer.Address, e.o.PerAddress):
-		e.now.Add(-1)
 		e.refuse(w, http.StatusTooManyRequests, "too many connections from this address")
 		return
 	}
-	s := e.upgrade(w, r, peer)
-	if s == nil {
-		e.now.Add(-1)
-		return
+	if s = e.upgrade(w, r, peer); s != nil {
+		e.accepted.Add(1)
+		go s.run()
 	}
-	e.accepted.Add(1)
-	go s.run()
 }
 
 // refuse answers instead of upgrading.
@@ -140,6 +143,9 @@ func (e *Endpoint) later(w http.ResponseWriter) {
 func (e *Endpoint) report(peer *Peer, err error) {
 	if _, ours := reasonOf(err); !ours {
 		return
+	}
+	if errors.Is(err, session.ErrUnavailable) && !e.away.due() {
+		return // the same for every socket of the node
 	}
 	args := []any{"session", session.Short(peer.Session), "error", err}
 	var p *panicError

@@ -3,6 +3,7 @@ package transport_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -405,5 +406,53 @@ func TestUpgrade_limitOfAll(t *testing.T) {
 		third := dial(t, e, cookies())
 		second.wantOpen()
 		_, _ = second.ws.CloseNow(), third.ws.CloseNow()
+	})
+}
+
+// A store or a listener of events that panics is the program's, and costs no place.
+func TestUpgrade_panicGivesThePlaceBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(t)
+		e := n.endpoint(transport.HandlerFunc(echo), transport.Options{MaxSockets: 1, PerAddress: 1})
+		v := n.logIn("ada")
+		boom := func(string) { panic("boom") }
+		n.store.before.Store(&boom)
+		caught := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			defer func() {
+				if p := recover(); p != nil { // as net/http does, or a middleware
+					w.WriteHeader(http.StatusInternalServerError)
+				}
+			}()
+			e.ServeHTTP(w, r)
+		})
+		for range 2 {
+			if c, resp := (dialing{}).try(t, caught, page(v)); c != nil || resp.StatusCode != http.StatusInternalServerError {
+				t.Errorf("let in, or %v", resp)
+			}
+		}
+		n.store.before.Store(nil)
+		if got := e.Stats().Open; got != 0 {
+			t.Errorf("%d sockets are open", got)
+		}
+		_ = dial(t, e, page(v)).ws.CloseNow()
+	})
+}
+
+func TestUpgrade_logsAnAbsentStoreSeldom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(t)
+		var log strings.Builder
+		e := n.endpoint(transport.HandlerFunc(echo), transport.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		v := n.logIn("ada")
+		n.store.down.Store(true)
+		for range 30 {
+			if c, resp := (dialing{}).try(t, e, page(v)); c != nil || resp.StatusCode != http.StatusServiceUnavailable {
+				t.Errorf("let in, or %v", resp)
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		if got := strings.Count(log.String(), "\n"); got != 3 {
+			t.Errorf("%d lines in three seconds:\n%s", got, log.String())
+		}
 	})
 }

@@ -100,7 +100,7 @@ func reply(w http.ResponseWriter, r *http.Request, err error) {
 // body any more.
 func (o *Options) answer(w http.ResponseWriter, r *http.Request, err error) {
 	code, sentence := Status(err)
-	if code >= 500 {
+	if code >= 500 && (!errors.Is(err, session.ErrUnavailable) || o.away.due()) {
 		o.Logger.ErrorContext(r.Context(), "answered with an error", "status", code, "error", err)
 	}
 	h := w.Header()

@@ -8,8 +8,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/sessionhub/sessionhub/prefixes"
 	"github.com/sessionhub/sessionhub/session"
@@ -187,4 +190,25 @@ func TestErrorWithoutTheMiddlewareAnswersToo(t *testing.T) {
 	if got := bare(h).StatusCode; got != 409 {
 		t.Errorf("status %d", got)
 	}
+}
+
+func TestAnAbsentStoreIsLoggedSeldom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		var log strings.Builder
+		s.options.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		s.store.fail("", session.ErrUnavailable)
+		h := web.Sessions(s.m, s.options)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { put(t, r, "main", "k", 1) }))
+		for range 30 {
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequest("POST", "/", nil))
+			if w.Code != http.StatusServiceUnavailable {
+				t.Errorf("status %d", w.Code)
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		if got := strings.Count(log.String(), "\n"); got != 3 {
+			t.Errorf("%d lines in three seconds:\n%s", got, log.String())
+		}
+	})
 }

@@ -39,10 +39,13 @@ type Options struct {
 	TrustedOrigins []string
 
 	// Logger gets the errors that clients are not told: those behind a status
-	// of 500 or more, and those of saves after the response began.
+	// of 500 or more, and those of saves after the response began. That the store
+	// cannot be asked is told once a second.
 	//
 	// Defaults to [slog.Default].
 	Logger *slog.Logger
+
+	away *seldom // said that the store is
 }
 
 // sessions is the middleware.
@@ -59,6 +62,7 @@ func Sessions(m *session.Manager, o Options) func(http.Handler) http.Handler {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
+	o.away = new(seldom)
 	s := &sessions{m, o}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.serve(next, w, r) })
