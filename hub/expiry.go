@@ -18,44 +18,82 @@ const expiryRetry = 500 * time.Millisecond
 // it. One timer serves all: at a deadline the store is asked, because another
 // tab or node may have slid it.
 type expiry struct {
+	base time.Time // of moments
+
 	mu    sync.Mutex // guards the following fields and session.due
 	queue dueQueue
 	wake  chan struct{} // holds a token when the first of the queue changed
 }
 
+// moment is a time of an expiry, as the time since its base.
+type moment time.Duration
+
+// forever is as far as a moment lies in the future: later ones are like it.
+const forever = 100 * 365 * 24 * time.Hour
+
 // due is when a session is asked about.
 type due struct {
-	deadline time.Time // as known; zero: not known
-	at       time.Time // the deadline, or later when the store did not answer
-	slot     int       // in the queue, or -1
+	known    bool
+	deadline moment // once known
+	at       moment // the deadline, or later when the store did not answer
+	queued   moment // where it stands in the queue: at, or what was at before
+	slot     int    // in the queue, or -1
 }
 
-func newExpiry() *expiry { return &expiry{wake: make(chan struct{}, 1)} }
+func newExpiry() *expiry { return &expiry{base: time.Now(), wake: make(chan struct{}, 1)} }
 
-// arm sets the deadline of s.
+func (x *expiry) now() moment { return moment(time.Since(x.base)) }
+
+// arm sets the deadline of s, which is in the registry.
 func (x *expiry) arm(s *session, left time.Duration) {
-	now := time.Now()
+	now := x.now()
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	s.due.deadline = now.Add(left)
+	x.armLocked(s, now, left)
+}
+
+// rearm sets the deadline of s if it has one, and reports whether that was so:
+// then s is in the registry.
+func (x *expiry) rearm(s *session, left time.Duration) bool {
+	now := x.now()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if s.due.slot < 0 {
+		return false
+	}
+	x.armLocked(s, now, left)
+	return true
+}
+
+func (x *expiry) armLocked(s *session, now moment, left time.Duration) {
+	left = min(left, forever)
+	s.due.known, s.due.deadline = true, now+moment(left)
 	// A store that says "alive" and "no time left" in one breath is asked
 	// again, but not in a loop.
-	x.set(s, now.Add(max(left, time.Millisecond)))
+	x.set(s, now+moment(max(left, time.Millisecond)))
 }
 
-// postpone asks about s again at the given time. Its deadline stays.
-func (x *expiry) postpone(s *session, at time.Time) {
+// postpone asks about s again after so long. Its deadline stays.
+func (x *expiry) postpone(s *session, wait time.Duration) {
+	now := x.now()
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.set(s, at)
+	x.set(s, now+moment(wait))
 }
 
-func (x *expiry) set(s *session, at time.Time) {
+func (x *expiry) set(s *session, at moment) {
 	s.due.at = at
-	if s.due.slot < 0 {
+	switch {
+	case s.due.slot < 0:
+		s.due.queued = at
 		heap.Push(&x.queue, s)
-	} else {
+	case at < s.due.queued:
+		s.due.queued = at
 		heap.Fix(&x.queue, s.due.slot)
+	default:
+		// Nearly every deadline that is set is a later one. It finds its place
+		// when the one before it comes.
+		return
 	}
 	if x.queue[0] == s {
 		select {
@@ -79,23 +117,29 @@ func (x *expiry) disarm(s *session) {
 func (x *expiry) passed(s *session) time.Duration {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if s.due.deadline.IsZero() {
+	if !s.due.known {
 		return math.MinInt64
 	}
-	return time.Since(s.due.deadline)
+	return time.Duration(x.now() - s.due.deadline)
 }
 
 // take takes the sessions that are due out of the queue, and says when to come
 // again; false: nothing is armed.
 func (x *expiry) take() (due []*session, wait time.Duration, armed bool) {
-	now := time.Now()
+	now := x.now()
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for len(x.queue) > 0 {
-		if wait := x.queue[0].due.at.Sub(now); wait > 0 {
-			return due, wait, true
+		s := x.queue[0]
+		switch {
+		case s.due.queued > now:
+			return due, time.Duration(s.due.queued - now), true
+		case s.due.at > now:
+			s.due.queued = s.due.at
+			heap.Fix(&x.queue, 0)
+		default:
+			due = append(due, heap.Pop(&x.queue).(*session))
 		}
-		due = append(due, heap.Pop(&x.queue).(*session))
 	}
 	return due, 0, false
 }
@@ -158,7 +202,7 @@ func (h *Hub) askExpired(ctx context.Context, store Sessions, due []*session) {
 				if h.expiry.passed(s) >= h.staleLimit {
 					h.end(h.registry.find(s.key, nil), TryLater)
 				} else {
-					h.registry.postpone(s, time.Now().Add(jitter(expiryRetry)), h.expiry)
+					h.registry.postpone(s, jitter(expiryRetry), h.expiry)
 				}
 			}
 		}
@@ -168,11 +212,11 @@ func (h *Hub) askExpired(ctx context.Context, store Sessions, due []*session) {
 // errSilent says that a check left ids out.
 var errSilent = errors.New("check did not report all ids")
 
-// dueQueue is a heap by due.at.
+// dueQueue is a heap by due.queued.
 type dueQueue []*session
 
 func (q dueQueue) Len() int           { return len(q) }
-func (q dueQueue) Less(i, j int) bool { return q[i].due.at.Before(q[j].due.at) }
+func (q dueQueue) Less(i, j int) bool { return q[i].due.queued < q[j].due.queued }
 
 func (q dueQueue) Swap(i, j int) {
 	q[i], q[j] = q[j], q[i]

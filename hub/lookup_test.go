@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -447,7 +448,7 @@ func TestCheck_leavingIDsOutIsAFailure(t *testing.T) {
 func TestRevalidation_asksInBatchesByRoot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{})
-		for i := range 2500 {
+		for i := range 10_500 {
 			root := "main"
 			if i < 10 {
 				root = "admin"
@@ -469,7 +470,7 @@ func TestRevalidation_asksInBatchesByRoot(t *testing.T) {
 			}))
 		}()
 		synctest.Wait()
-		if got, want := fmt.Sprint(batches), "map[admin:[10] main:[1000 1000 490]]"; got != want {
+		if got, want := fmt.Sprint(batches), "map[admin:[10] main:[5000 5000 490]]"; got != want {
 			t.Errorf("batches = %s, want %s", got, want)
 		}
 		cancel()
@@ -493,5 +494,45 @@ func TestExpect_anEarlierEndIsAskedAboutThen(t *testing.T) {
 		time.Sleep(time.Millisecond)
 		synctest.Wait()
 		wantClosed(t, c, hub.SessionExpired)
+	})
+}
+
+func TestExpect_aLaterEndIsAskedAboutThenAndNotBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asked atomic.Int64
+		ctx, cancel := context.WithCancel(t.Context())
+		h := hub.New(hub.Options{Revalidate: time.Hour})
+		c := new(hubtest.Conn)
+		e := h.Register("main", "a", []string{"main"}, c)
+		defer e.Remove()
+		if err := e.Admit("", 0, 10*time.Second, nil); err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() {
+			ended <- h.Run(ctx, looked(func(_ string, ids []string, report hub.Report) {
+				first := asked.Add(1) == 1
+				for _, id := range ids {
+					report(id, first, 0, 10*time.Second, nil)
+				}
+			}))
+		}()
+		synctest.Wait()
+		begin := asked.Load()
+		for range 3 {
+			time.Sleep(5 * time.Second)
+			h.Expect("main", "a", 10*time.Second)
+		}
+		time.Sleep(10*time.Second - time.Millisecond)
+		synctest.Wait()
+		wantOpen(t, c)
+		if n := asked.Load() - begin; n != 0 {
+			t.Errorf("asked %d times before the end", n)
+		}
+		time.Sleep(time.Millisecond)
+		synctest.Wait()
+		wantClosed(t, c, hub.SessionExpired)
+		cancel()
+		<-ended
 	})
 }

@@ -43,6 +43,26 @@ func (e *Entry) renew(below uint64) bool {
 	return over && e.mark(SessionRenewed)
 }
 
+// passes does for an admitted entry that loses nothing what renew and lose would,
+// with one lock for all of them, and reports whether it is such a one. Nearly every
+// entry is when it is looked up.
+func (e *Entry) passes(epoch uint64, generations map[string]uint64) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.below = max(e.below, epoch)
+	if !e.admitted || e.ended || e.epoch < e.below {
+		return false
+	}
+	for i := range e.spaces {
+		s := &e.spaces[i]
+		s.below = max(s.below, generations[s.name])
+		if s.held && s.generation < s.below {
+			return false
+		}
+	}
+	return true
+}
+
 // lose takes a namespace from the entry if its generation is below the given
 // one, or remembers the bound as renew does. It reports whether the entry was
 // marked, because it holds none any more.

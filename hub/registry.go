@@ -127,6 +127,9 @@ func (r *registry) signalEmpty() {
 
 // arm sets the deadline of s, if s still has entries.
 func (r *registry) arm(s *session, left time.Duration, x *expiry) {
+	if x.rearm(s, left) {
+		return
+	}
 	sh := r.shard(s.key)
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
@@ -145,13 +148,13 @@ func (r *registry) armKey(k key, left time.Duration, x *expiry) {
 	}
 }
 
-// postpone asks about s at the given time, if it still has entries.
-func (r *registry) postpone(s *session, at time.Time, x *expiry) {
+// postpone asks about s after so long, if it still has entries.
+func (r *registry) postpone(s *session, wait time.Duration, x *expiry) {
 	sh := r.shard(s.key)
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
 	if len(s.entries) > 0 {
-		x.postpone(s, at)
+		x.postpone(s, wait)
 	}
 }
 

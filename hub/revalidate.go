@@ -28,11 +28,11 @@ type Sessions interface {
 
 // Report takes what the store says of one session: whether it lives, and if so
 // its epoch, how long it has left, and the generation of each of its
-// namespaces.
+// namespaces. It does not keep the map.
 type Report = func(id string, alive bool, epoch uint64, left time.Duration, generations map[string]uint64)
 
 // batch is how many ids one call of [Sessions] gets at most.
-const batch = 1000
+const batch = 5000
 
 // Pauses between revalidations.
 const (
@@ -157,12 +157,14 @@ func (h *Hub) ask(ctx context.Context, sessions Sessions, root string, ids []str
 	ctx, cancel := context.WithTimeout(ctx, h.staleLimit)
 	defer cancel()
 	missing := len(ids)
+	var entries []*Entry
 	err := sessions.Check(ctx, root, ids, func(id string, alive bool, epoch uint64, left time.Duration, generations map[string]uint64) {
 		if missing == len(ids) {
 			failpoint.Hit(failpoint.GapAsked)
 		}
 		missing--
-		h.apply(key{root, id}, alive, epoch, left, generations)
+		entries = h.registry.find(key{root, id}, entries[:0])
+		h.apply(entries, alive, epoch, left, generations)
 		if reported != nil {
 			reported(id)
 		}
@@ -173,11 +175,10 @@ func (h *Hub) ask(ctx context.Context, sessions Sessions, root string, ids []str
 	return err
 }
 
-// apply carries out what the store says of one session. What is older than a
-// connection here does it no harm: an id that once was dead stays so, and
-// epochs and generations only rise.
-func (h *Hub) apply(k key, alive bool, epoch uint64, left time.Duration, generations map[string]uint64) {
-	entries := h.registry.find(k, nil)
+// apply carries out what the store says of one session on its entries. What is
+// older than a connection here does it no harm: an id that once was dead stays so,
+// and epochs and generations only rise.
+func (h *Hub) apply(entries []*Entry, alive bool, epoch uint64, left time.Duration, generations map[string]uint64) {
 	if len(entries) == 0 {
 		return
 	}
@@ -190,13 +191,20 @@ func (h *Hub) apply(k key, alive bool, epoch uint64, left time.Duration, generat
 		h.end(entries, reason)
 		return
 	}
+	over := false
 	for _, e := range entries {
+		if e.passes(epoch, generations) {
+			continue
+		}
+		over = true
 		e.renew(epoch)
 		for name, g := range generations {
 			e.lose(name, g)
 		}
 	}
-	h.closers.close(entries...)
+	if over {
+		h.closers.close(entries...)
+	}
 	h.registry.arm(s, left, h.expiry)
 }
 

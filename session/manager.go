@@ -193,31 +193,47 @@ func (m *Manager) ClearExpired(ctx context.Context) (int, error) {
 // Check reports the state of sessions to a hub: whether each id lives, the
 // epoch below which its connections are over, how long it is until its
 // deadline, and the generation of each of its namespaces. It also notices
-// which of the snapshots that open connections read are out of date.
+// which of the snapshots that open connections read are out of date. The map of
+// generations is the next one's when report has returned.
 func (m *Manager) Check(ctx context.Context, root string, ids []string,
 	report func(id string, alive bool, epoch uint64, left time.Duration, generations map[string]uint64)) error {
 	f, err := m.family(root)
 	if err != nil {
 		return err
 	}
-	states, err := m.store.Check(ctx, &f.Family, ids)
+	g := make(map[string]uint64, len(f.Spaces))
+	err = m.checkEach(ctx, f, ids, func(id string, s *State) {
+		if s == nil {
+			m.gone(ctx, f, id)
+			report(id, false, 0, 0, nil)
+			return
+		}
+		if m.denied(f, Credential{ID: id}, s.User) != nil {
+			report(id, false, 0, 0, nil) // its end is owed
+			return
+		}
+		if l := m.lives.get(root, id); l != nil {
+			l.compare(s)
+		}
+		fillGenerations(g, s)
+		report(id, true, s.Epoch, s.Left, g)
+	})
 	if err != nil {
 		return fmt.Errorf("check %d sessions: %w", len(ids), err)
 	}
+	return nil
+}
+
+func (m *Manager) checkEach(ctx context.Context, f *family, ids []string, visit func(id string, s *State)) error {
+	if s, ok := m.store.(EachChecker); ok {
+		return s.CheckEach(ctx, &f.Family, ids, visit)
+	}
+	states, err := m.store.Check(ctx, &f.Family, ids)
+	if err != nil {
+		return err
+	}
 	for i, s := range states {
-		if s == nil {
-			m.gone(ctx, f, ids[i])
-			report(ids[i], false, 0, 0, nil)
-			continue
-		}
-		if m.denied(f, Credential{ID: s.ID}, s.User) != nil {
-			report(s.ID, false, 0, 0, nil) // its end is owed
-			continue
-		}
-		if l := m.lives.get(root, s.ID); l != nil {
-			l.compare(s)
-		}
-		report(s.ID, true, s.Epoch, s.Left, generations(s))
+		visit(ids[i], s)
 	}
 	return nil
 }
@@ -237,10 +253,14 @@ func (m *Manager) gone(ctx context.Context, f *family, id string) {
 
 func generations(s *State) map[string]uint64 {
 	g := make(map[string]uint64, len(s.Spaces))
+	fillGenerations(g, s)
+	return g
+}
+
+func fillGenerations(g map[string]uint64, s *State) {
 	for i, sp := range s.Spaces {
 		g[s.Family.Spaces[i].Name] = sp.Generation
 	}
-	return g
 }
 
 // deadline gives a store operation its own deadline and keeps it going when

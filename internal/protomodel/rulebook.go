@@ -116,7 +116,7 @@ var rulebook = []Rule{
 	{ID: recognisePrevious, Name: "the previous secret is recognised for a while", Wrong: ToldEnded, Scenario: "cookies",
 		Where: []Place{{"session", "Manager.hold"}, {"session/redisstore/lua/login.lua", "rec[PREVIOUS_KIND] = MATCH_ELEVATED"}}},
 	{ID: opID, Name: "a save has a name, which the store remembers", Wrong: SavedTwice, Scenario: "sent again",
-		Where: []Place{{"session/redisstore/lua/save.lua", "if op and not call('SET', op, '1', 'NX', 'PX', OP_MEMORY) then"}}},
+		Where: []Place{{"session/redisstore/lua/save.lua", "if again then return answer('ok', MATCH_CURRENT, deltas) end"}}},
 	{ID: renewInPlace, Name: "a secret is renewed in its place", Wrong: TwoKeys, Scenario: "renewal",
 		Where: []Place{{"session/redisstore/lua/save.lua", "rec[SECRET] = new"}}},
 

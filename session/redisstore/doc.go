@@ -47,7 +47,7 @@
 //	Create                             1; 2 with a user (3 on a Redis Cluster, and up to 2 more with Ends)
 //	Login                              2 (3 on a Redis Cluster)
 //	Delete                             1 for any number of ends (2 on a Redis Cluster)
-//	Check                              1 for each 500 ids
+//	Check                              1 for each 200 ids (500 on a Redis Cluster)
 //
 // Each operation on a session is one script, which Redis runs as a whole and
 // at its own time; nobody's clock but Redis' counts. When Redis has forgotten a
@@ -124,11 +124,11 @@
 //
 //	ACL SETUSER hub on >password ~sessionhub:* &sessionhub:* -@all
 //	  +del +eval +evalsha +exec +get +hdel +hgetall +hincrby +hlen +hmget +hset +info
-//	  +multi +pexpireat +pexpiretime +publish +pubsub|numsub +scan +set +subscribe +time
-//	  +unsubscribe +zadd +zrange +zrem +zremrangebyscore +zscore
+//	  +mget +multi +pexpireat +pexpiretime +publish +pubsub|numsub +scan +set +subscribe
+//	  +time +unsubscribe +zadd +zrange +zrem +zremrangebyscore +zscore
 //
-// On a cluster it is +asking and +cluster|slots instead of +exec, +multi and
-// +pubsub|numsub; a database other than 0 wants +select, and Options.WaitReplicas
+// On a cluster it is +asking and +cluster|slots instead of +exec, +mget, +multi
+// and +pubsub|numsub; a database other than 0 wants +select, and Options.WaitReplicas
 // +wait. CONFIG is not needed: all that Probe looks at stands in INFO, and without
 // the right to that Probe says that it may not look, and goes on.
 //

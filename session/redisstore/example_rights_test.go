@@ -18,5 +18,5 @@ func ExampleStore_Rights() {
 	fmt.Println("ACL SETUSER hub on >password " + strings.Join(store.Rights(), " "))
 
 	// Output:
-	// ACL SETUSER hub on >password ~sessionhub:* &sessionhub:* -@all +del +eval +evalsha +exec +get +hdel +hgetall +hlen +hmget +hset +info +multi +pexpireat +pexpiretime +publish +pubsub|numsub +scan +set +subscribe +time +unsubscribe +zadd +zrange +zrem +zremrangebyscore +zscore
+	// ACL SETUSER hub on >password ~sessionhub:* &sessionhub:* -@all +del +eval +evalsha +exec +get +hdel +hgetall +hincrby +hlen +hmget +hset +info +mget +multi +pexpireat +pexpiretime +publish +pubsub|numsub +scan +set +subscribe +time +unsubscribe +zadd +zrange +zrem +zremrangebyscore +zscore
 }

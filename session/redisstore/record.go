@@ -40,10 +40,15 @@ func record(f *session.Family, id string, reply []any) (session.Record, error) {
 	match, _ := at(reply, 2).(int64)
 	values, _ := at(reply, 3).([]any)
 	fields, _ := at(reply, 4).([]any)
-	if b := book(fields); !ok || b.text(fieldSecret) == "" {
+	var room [bookRoom]field
+	b := answered(fields, room[:0])
+	if !ok || b.text(fieldSecret) == "" {
 		return session.Record{}, unexpected(reply)
 	}
-	rec := session.Record{State: book(fields).state(f, id, now), Match: session.Match(match)}
+	rec := session.Record{
+		State: b.state(f, id, now, make([]session.SpaceState, len(f.Spaces))),
+		Match: session.Match(match),
+	}
 	if len(values) > 0 {
 		rec.Values = make([]session.Values, len(f.Spaces))
 	}
@@ -189,30 +194,70 @@ var spaceFields = [spaceFieldCount]string{
 }
 
 // book is the bookkeeping of a session, as it is kept and as scripts answer it.
-type book []any
+type book []field
 
-// settled decodes what no script has looked at, as of now, in milliseconds: nil
-// when the session does not live. It knows what the scripts know: deadlines
+// field is a text, an integer, or neither.
+type field struct {
+	text   string
+	number int64
+}
+
+// bookRoom is enough for a session of a few namespaces.
+const bookRoom = fieldCount + 4*spaceFieldCount
+
+// kept appends to b the fields of a book as it is kept: none of what is no book.
+// The texts share the memory of packed.
+func kept(packed string, b book) book {
+	p := packet{rest: packed}
+	kind, _, n := p.item()
+	if kind != list {
+		return b[:0]
+	}
+	for range n {
+		kind, t, number := p.item()
+		if kind == list { // of which a book has none
+			return b[:0]
+		}
+		b = append(b, field{t, number})
+	}
+	if p.bad || p.rest != "" {
+		return b[:0]
+	}
+	return b
+}
+
+// answered appends to b the fields of a book that a script answered.
+func answered(fields []any, b book) book {
+	for _, v := range fields {
+		t, _ := v.(string)
+		n, _ := v.(int64)
+		b = append(b, field{t, n})
+	}
+	return b
+}
+
+// settled decodes into s what no script has looked at, as of now, in milliseconds,
+// and reports whether the session lives. It knows what the scripts know: deadlines
 // count before keys expire, and a namespace whose deadline has passed is in the
 // next generation.
-func (b book) settled(f *session.Family, id string, now int64) *session.State {
+func (b book) settled(s *session.State, f *session.Family, id string, now int64, spaces []session.SpaceState) bool {
 	if b.text(fieldSecret) == "" {
-		return nil
+		return false
 	}
-	s := b.state(f, id, now)
+	*s = b.state(f, id, now, spaces)
 	if s.Left <= 0 {
-		return nil
+		return false
 	}
 	for i, space := range s.Spaces {
 		if !space.Deadline.IsZero() && !s.Now.Before(space.Deadline) {
 			s.Spaces[i] = session.SpaceState{Generation: space.Generation + 1}
 		}
 	}
-	return &s
+	return true
 }
 
-// state decodes it as it is.
-func (b book) state(f *session.Family, id string, now int64) session.State {
+// state decodes it as it is. The state keeps spaces, one for each of the family.
+func (b book) state(f *session.Family, id string, now int64, spaces []session.SpaceState) session.State {
 	life := b.number(fieldLife)
 	deadline := min(b.number(fieldIdle), life)
 	s := session.State{
@@ -238,7 +283,7 @@ func (b book) state(f *session.Family, id string, now int64) session.State {
 			Cookie: session.Persistence(b.number(fieldExpiryCookie)),
 		},
 		Family: f,
-		Spaces: make([]session.SpaceState, len(f.Spaces)),
+		Spaces: spaces,
 	}
 	if end := b.number(fieldExpiryEnd); end != 0 {
 		s.Expiry.End = time.UnixMilli(end)
@@ -276,14 +321,18 @@ func (b book) place(prefix string) int {
 
 // text reads a field; "" when there is none.
 func (b book) text(field int) string {
-	text, _ := at(b, field).(string)
-	return text
+	if field < len(b) {
+		return b[field].text
+	}
+	return ""
 }
 
 // number reads an integer; 0 when there is none.
 func (b book) number(field int) int64 {
-	n, _ := at(b, field).(int64)
-	return n
+	if field < len(b) {
+		return b[field].number
+	}
+	return 0
 }
 
 func millis(n int64) time.Duration { return time.Duration(n) * time.Millisecond }

@@ -1,7 +1,6 @@
 package redisstore
 
 import (
-	"encoding/binary"
 	"errors"
 
 	"github.com/redis/go-redis/v9"
@@ -40,50 +39,79 @@ type packet struct {
 // maxDepth is more than any reply nests.
 const maxDepth = 8
 
-func (p *packet) value(depth int) any {
+// kind is that of an item.
+type kind uint8
+
+const (
+	nothing kind = iota // nil, a boolean, or what is no MessagePack
+	integer
+	text
+	list // its values follow
+)
+
+// item takes an integer (n), a text, or the head of a list of n values.
+func (p *packet) item() (kind kind, t string, n int64) {
 	switch c := p.byte(); {
 	case c <= 0x7f:
-		return int64(c)
+		return integer, "", int64(c)
 	case c >= 0xe0:
-		return int64(int8(c))
+		return integer, "", int64(int8(c))
 	case c&0xf0 == 0x90:
-		return p.list(int(c&0x0f), depth)
+		return p.list(int64(c & 0x0f))
 	case c&0xe0 == 0xa0:
-		return p.text(int(c & 0x1f))
+		return text, p.text(int(c & 0x1f)), 0
 	default:
 		switch c {
 		case 0xc0, 0xc2, 0xc3:
-			return nil
+			return nothing, "", 0
 		case 0xcc, 0xcd, 0xce, 0xcf:
-			return int64(p.uint(1 << (c - 0xcc)))
+			return integer, "", int64(p.uint(1 << (c - 0xcc)))
 		case 0xd0:
-			return int64(int8(p.uint(1)))
+			return integer, "", int64(int8(p.uint(1)))
 		case 0xd1:
-			return int64(int16(p.uint(2)))
+			return integer, "", int64(int16(p.uint(2)))
 		case 0xd2:
-			return int64(int32(p.uint(4)))
+			return integer, "", int64(int32(p.uint(4)))
 		case 0xd3:
-			return int64(p.uint(8))
+			return integer, "", int64(p.uint(8))
 		case 0xd9, 0xda, 0xdb:
-			return p.text(int(p.uint(1 << (c - 0xd9))))
+			return text, p.text(int(p.uint(1 << (c - 0xd9)))), 0
 		case 0xdc, 0xdd:
-			return p.list(int(p.uint(2<<(c-0xdc))), depth)
+			return p.list(int64(p.uint(2 << (c - 0xdc))))
 		}
 	}
 	p.bad = true
-	return nil
+	return nothing, "", 0
 }
 
-func (p *packet) list(n, depth int) any {
-	if n > len(p.rest) || depth == maxDepth {
+// list is the head of a list of n values, if so many can follow.
+func (p *packet) list(n int64) (kind, string, int64) {
+	if n > int64(len(p.rest)) {
 		p.bad = true
-		return nil
+		return nothing, "", 0
 	}
-	list := make([]any, n)
-	for i := range list {
-		list[i] = p.value(depth + 1)
+	return list, "", n
+}
+
+// value takes a whole value.
+func (p *packet) value(depth int) any {
+	switch kind, t, n := p.item(); kind {
+	case integer:
+		return n
+	case text:
+		return t
+	case list:
+		if depth == maxDepth {
+			p.bad = true
+			return nil
+		}
+		list := make([]any, n)
+		for i := range list {
+			list[i] = p.value(depth + 1)
+		}
+		return list
 	}
-	return list
+	return nil
 }
 
 // text takes so many bytes.
@@ -97,11 +125,20 @@ func (p *packet) text(n int) string {
 	return t
 }
 
-func (p *packet) byte() byte { return byte(p.uint(1)) }
+func (p *packet) byte() byte {
+	if p.rest == "" {
+		p.bad = true
+		return 0
+	}
+	c := p.rest[0]
+	p.rest = p.rest[1:]
+	return c
+}
 
 // uint takes an unsigned integer of so many bytes.
-func (p *packet) uint(n int) uint64 {
-	var b [8]byte
-	copy(b[8-n:], p.text(n))
-	return binary.BigEndian.Uint64(b[:])
+func (p *packet) uint(n int) (u uint64) {
+	for _, c := range []byte(p.text(n)) {
+		u = u<<8 | uint64(c)
+	}
+	return u
 }

@@ -40,7 +40,7 @@ func (s *Store) Rights() []string {
 			commands = append(commands, "command")
 		}
 	case *redis.Client:
-		commands = append(commands, "exec", "multi", "pubsub|numsub")
+		commands = append(commands, "exec", "mget", "multi", "pubsub|numsub")
 		if c.Options().DB != 0 {
 			commands = append(commands, "select")
 		}

@@ -48,7 +48,7 @@ func TestStore_roundTrips(t *testing.T) {
 			return err
 		}},
 		{"Check", 1, func() error { _, err := s.Check(ctx, family, []string{rec.ID, mine.ID}); return err }},
-		{"Check of 1200", 3, func() error { _, err := s.Check(ctx, family, make([]string, 1200)); return err }},
+		{"Check of 1200", 6, func() error { _, err := s.Check(ctx, family, make([]string, 1200)); return err }},
 		{"Check of none", 0, func() error { _, err := s.Check(ctx, family, nil); return err }},
 		{"Listed", 1, func() error { _, err := s.Listed(ctx, family, "alice"); return err }},
 		{"Raise", 1, func() error { _, err := s.Raise(ctx, family, "alice"); return err }},
