@@ -77,18 +77,20 @@ func (p *peer) read() (kind byte, data []byte, err error) {
 	return head[0], data, err
 }
 
-// ended waits for the close frame, returns its code and when it came, and
-// answers it as browsers do.
+// ended waits for the close frame, and returns its code and when it came.
 func (p *peer) ended() (code uint16, at time.Time, err error) {
-	defer p.conn.Close()
 	for {
 		kind, data, err := p.read()
 		if err != nil {
 			return 0, time.Now(), err
 		}
 		if kind == closeFrame && len(data) >= 2 {
-			at := time.Now()
-			return binary.BigEndian.Uint16(data), at, p.write(closeFrame, data[:2])
+			return binary.BigEndian.Uint16(data), time.Now(), nil
 		}
 	}
+}
+
+// answer answers a close frame as browsers do. The server may be gone already.
+func (p *peer) answer(code int) {
+	_ = p.write(closeFrame, binary.BigEndian.AppendUint16(nil, uint16(code)))
 }

@@ -26,3 +26,16 @@ type Conn interface {
 	// each namespace, and must not block.
 	Lose(namespace string)
 }
+
+// Teller is a [Conn] that can mostly be closed without waiting.
+type Teller interface {
+	Conn
+
+	// Tell comes after Mark has returned, at most once and before Close. It
+	// tells the peer, if that can be done at once, and reports whether it has:
+	// then Close is not called. It must not block, because one goroutine tells
+	// many in turn. The channel is closed when all that end together were told,
+	// which is soon: until then they come before what else is to be done for
+	// the connection.
+	Tell(r Reason, all <-chan struct{}) bool
+}

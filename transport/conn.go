@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/binary"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -25,16 +26,47 @@ type conn struct {
 	mu   sync.Mutex // guards the following field
 	last bool       // the deadline is final
 
-	out  sync.Mutex // held while a frame is written; guards the following field
+	out  sync.Mutex // held while a frame is written; guards the following fields
 	over bool       // the close frame was sent, or another one in part
+	sent int        // bytes of the close frame
 
-	bye atomic.Pointer[goodbye] // after which nothing may come
+	bye      atomic.Pointer[goodbye] // after which nothing may come
+	answered atomic.Bool             // the peer has answered the close frame
 }
 
 // goodbye is a close frame, and how long the end may take.
 type goodbye struct {
 	frame []byte
 	grace time.Duration
+	all   <-chan struct{} // closed when all were told who end with this one; nil: this one ends alone
+}
+
+func newGoodbye(r hub.Reason, grace time.Duration, all <-chan struct{}) *goodbye {
+	payload := append(binary.BigEndian.AppendUint16(nil, uint16(r.Code)), r.Text...)
+	return &goodbye{appendFrame(nil, opClose, payload), grace, all}
+}
+
+// Read reads what the WebSocket library reads. After the close frame it takes the
+// answer of the peer itself, which most often comes alone, and gets the library out of
+// its read: the library would write an answer to the answer, and a long error, and
+// thousands may answer at once. What comes in another form, the library reads as ever.
+func (c *conn) Read(p []byte) (int, error) {
+	if c.answered.Load() {
+		return 0, io.EOF
+	}
+	n, err := c.Conn.Read(p)
+	bye := c.bye.Load()
+	if bye == nil {
+		return n, err
+	}
+	if bye.all != nil {
+		<-bye.all // others have not even been told
+	}
+	if isClose(p[:n]) {
+		c.answered.Store(true)
+		return 0, io.EOF
+	}
+	return n, err
 }
 
 // Write takes what the WebSocket library writes: the answer to the handshake, and
@@ -75,7 +107,7 @@ func (c *conn) sayBye() {
 	// write. A peer that takes nothing uses it up instead.
 	for range 3 {
 		began := time.Now()
-		n, err := c.Conn.Write(bye.frame)
+		n, err := c.Conn.Write(bye.frame[c.sent:])
 		if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(began) > bye.grace/2 {
 			return // sent, or the peer is gone
 		}
@@ -103,11 +135,23 @@ func (c *conn) writeMessage(isBinary bool, data []byte) error {
 // A peer that listens sees it in less than a millisecond. It does not wait for a frame
 // that is being written to a peer that takes nothing.
 func (c *conn) farewell(r hub.Reason, grace time.Duration) {
-	payload := append(binary.BigEndian.AppendUint16(nil, uint16(r.Code)), r.Text...)
-	if c.bye.CompareAndSwap(nil, &goodbye{appendFrame(nil, opClose, payload), grace}) {
-		c.finish(grace)
-		c.sayBye()
+	c.bye.CompareAndSwap(nil, newGoodbye(r, grace, nil))
+	c.finish(grace)
+	c.sayBye()
+}
+
+// tell sends the close frame, if that can be done without waiting. Else farewell does.
+func (c *conn) tell(bye *goodbye) bool {
+	if !c.bye.CompareAndSwap(nil, bye) || !c.out.TryLock() {
+		return false
 	}
+	defer c.out.Unlock()
+	if c.over {
+		return true // nothing can be told any more
+	}
+	c.sent = writeNow(c.Conn, bye.frame)
+	c.over = c.sent == len(bye.frame)
+	return c.over
 }
 
 // finish gives everything that still happens on the connection this long.
@@ -130,7 +174,11 @@ func (c *conn) SetReadDeadline(t time.Time) error {
 
 // hangUp waits for the answer to the close frame, and closes the connection. After the
 // grace of the farewell it waits no longer.
-func hangUp(ws *websocket.Conn, r hub.Reason) {
+func (c *conn) hangUp(ws *websocket.Conn, r hub.Reason) {
+	if c.answered.Load() {
+		_ = ws.CloseNow()
+		return
+	}
 	_ = ws.Close(websocket.StatusCode(r.Code), r.Text) // reads; what it writes does not leave any more
 	_ = ws.CloseNow()                                  // after a handshake that failed
 }

@@ -9,6 +9,7 @@ import (
 // Bits and opcodes of a frame (RFC 6455, section 5.2).
 const (
 	finBit   = 0x80
+	maskBit  = 0x80
 	opText   = 0x1
 	opBinary = 0x2
 	opClose  = 0x8
@@ -32,4 +33,11 @@ func appendFrame(b []byte, op byte, data []byte) []byte {
 		b = binary.BigEndian.AppendUint64(append(b, 127), uint64(n))
 	}
 	return append(b, data...)
+}
+
+// isClose reports whether b is a close frame of a client, and nothing else. A part of a
+// message may look like one if its sender wants it to.
+func isClose(b []byte) bool {
+	const head = 2 + 4 // with the mask
+	return len(b) >= head && b[0] == finBit|opClose && b[1]&maskBit != 0 && len(b) == head+int(b[1]&^maskBit)
 }

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/sessionhub/sessionhub/hub"
 	"github.com/sessionhub/sessionhub/session"
 	"github.com/sessionhub/sessionhub/transport"
 )
@@ -44,13 +43,12 @@ func TestClose_comesBetweenTwoFrames(t *testing.T) {
 				synctest.Wait()
 				n.logOut(v, session.This)
 				synctest.Wait()
-				end := "\x88" + string(byte(2+len(hub.SessionEnded.Text))) + "\x11\x95" + hub.SessionEnded.Text
-				rest := make([]byte, len(head)-1+size+len(end))
+				rest := make([]byte, len(head)-1+size+len(endFrame))
 				if _, err := io.ReadFull(c.raw, rest); err != nil {
 					t.Fatal(err)
 				}
-				if want := head[1:] + string(data) + end; string(rest) != want {
-					t.Errorf("%.20q ... %q, want %.20q ... %q", rest, rest[len(rest)-len(end):], want, end)
+				if want := head[1:] + string(data) + endFrame; string(rest) != want {
+					t.Errorf("%.20q ... %q, want %.20q ... %q", rest, rest[len(rest)-len(endFrame):], want, endFrame)
 				}
 			})
 		})
@@ -64,7 +62,7 @@ func TestClose_nothingComesAfterIt(t *testing.T) {
 		c := dialing{silent: true}.dial(t, n.endpoint(&full{message: echo}, transport.Options{}), page(v))
 		synctest.Wait()
 		n.logOut(v, session.This)
-		end := make([]byte, 4+len(hub.SessionEnded.Text))
+		end := make([]byte, len(endFrame))
 		if _, err := io.ReadFull(c.raw, end); err != nil {
 			t.Fatal(err)
 		}

@@ -83,16 +83,38 @@ func (s *socket) Mark(r hub.Reason) {
 	s.mute()
 }
 
-// Close implements [hub.Conn]. It sends the close frame and returns: thousands of
-// sockets that end at once all hear of it before the first of them is waited for.
+// Tell implements [hub.Teller]. Thousands of sockets that end at once all hear of it
+// before the first of them is waited for.
+func (s *socket) Tell(r hub.Reason, all <-chan struct{}) bool {
+	select {
+	case <-s.opened:
+	default:
+		return false
+	}
+	if s.ws == nil {
+		return true
+	}
+	if !s.conn.tell(newGoodbye(r, s.e.o.CloseGrace, all)) {
+		return false
+	}
+	s.part()
+	return true
+}
+
+// Close implements [hub.Conn], for a peer that could not be told at once. It sends the
+// close frame and returns.
 func (s *socket) Close(r hub.Reason) {
 	<-s.opened
-	if s.ws == nil {
-		return
+	if s.ws != nil {
+		s.conn.farewell(r, s.e.o.CloseGrace)
+		s.part()
 	}
-	s.conn.farewell(r, s.e.o.CloseGrace)
+}
+
+// part lets run read the answer to the close frame, which was sent. It may be busy with
+// a handler that does not return.
+func (s *socket) part() {
 	close(s.said)
-	// run reads the answer. It may be busy with a handler that does not return.
 	time.AfterFunc(s.e.o.CloseGrace, s.drop)
 }
 
@@ -144,12 +166,14 @@ func (s *socket) run() {
 		late := time.AfterFunc(s.e.o.MessageTimeout, func() { s.cancel(errGone) })
 		defer late.Stop()
 	}
-	s.part() // before a handler returns that takes its time
+	over := s.hangUp() // before a handler returns that takes its time
 	s.rest()
-	s.part()
+	over = over || s.hangUp()
 	s.entry.Remove()
-	_ = s.ws.CloseNow() // the peer is gone
-	s.ping.Stop()       // a last ping may have set it again
+	if !over {
+		_ = s.ws.CloseNow() // the peer is gone
+	}
+	s.ping.Stop() // a last ping may have set it again
 	if r, dead := s.entry.Dead(); dead {
 		left = r
 	}
@@ -163,12 +187,15 @@ func (s *socket) run() {
 	s.e.now.Add(-1)
 }
 
-// part finishes the closing handshake, if the hub has ended the socket.
-func (s *socket) part() {
-	if r, dead := s.entry.Dead(); dead {
+// hangUp finishes the closing handshake, if the hub has ended the socket, and reports
+// whether it has.
+func (s *socket) hangUp() bool {
+	r, dead := s.entry.Dead()
+	if dead {
 		<-s.said // the hub sends the code to what it marked
-		hangUp(s.ws, r)
+		s.conn.hangUp(s.ws, r)
 	}
+	return dead
 }
 
 // abandon undoes what was done for a socket that is not opened.

@@ -179,6 +179,6 @@ func (e *Endpoint) bounce(w http.ResponseWriter, r *http.Request, peer *Peer, re
 	e.refused.Add(1)
 	if ws, conn, err := e.accept(w, r, nil); err == nil {
 		conn.farewell(reason, e.o.CloseGrace)
-		hangUp(ws, reason)
+		conn.hangUp(ws, reason)
 	}
 }

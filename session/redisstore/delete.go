@@ -3,7 +3,6 @@ package redisstore
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"github.com/redis/go-redis/v9"
 
@@ -11,7 +10,8 @@ import (
 )
 
 // Delete implements [session.Store]. One round trip; on a Redis Cluster, and
-// when Redis is out of memory, one more for the indexes of users.
+// when a Redis whose replicas are waited for is out of memory, one more for the
+// indexes of users.
 //
 // After an error some of the ends may be done. All may be repeated.
 func (s *Store) Delete(ctx context.Context, f *session.Family, ends ...session.End) error {
@@ -21,7 +21,7 @@ func (s *Store) Delete(ctx context.Context, f *session.Family, ends ...session.E
 		return err
 	case s.cluster:
 		return s.deleteApart(ctx, f, ends, calls)
-	case s.options.WaitReplicas == 0 && !slices.ContainsFunc(ends, indexed):
+	case s.options.WaitReplicas == 0:
 		_, err := s.run(ctx, "delete", calls...)
 		return err
 	}
@@ -30,14 +30,16 @@ func (s *Store) Delete(ctx context.Context, f *session.Family, ends ...session.E
 		// Redis queues no transaction when it is out of memory. The script
 		// itself runs then, since it frees some.
 		err = s.deleteApart(ctx, f, ends, calls)
-		if err == nil && s.options.WaitReplicas > 0 {
+		if err == nil {
 			err = unavailable("delete", errors.New("out of memory: done here, not waited for replicas"))
 		}
 	}
 	return err
 }
 
-// endCalls returns the runs of the script that carries the ends out.
+// endCalls returns the runs of the script that carries the ends out, and takes what it
+// ends out of its user's index. On a cluster, where the index may be on another node,
+// that is left to the caller.
 func (s *Store) endCalls(f *session.Family, ends []session.End) ([]call, error) {
 	calls := make([]call, len(ends))
 	for i, e := range ends {
@@ -48,8 +50,12 @@ func (s *Store) endCalls(f *session.Family, ends []session.End) ([]call, error) 
 				return nil, err
 			}
 		}
-		a := args{space, e.Generation, e.User, s.channel, e.Notice, e.Replaced}.packed()
-		calls[i] = call{s.libraries.of(f).end, s.keys(f, e.ID), a}
+		keys, listed := s.keys(f, e.ID), ""
+		if !s.cluster && indexed(e) {
+			keys, listed = append(keys, s.indexKeys(f, e.User)[0]), e.ID
+		}
+		a := args{space, e.Generation, e.User, s.channel, e.Notice, e.Replaced, listed}.packed()
+		calls[i] = call{s.libraries.of(f).end, keys, a}
 	}
 	return calls, nil
 }
@@ -57,9 +63,7 @@ func (s *Store) endCalls(f *session.Family, ends []session.End) ([]call, error) 
 // indexed reports whether an end takes the id out of its user's index.
 func indexed(e session.End) bool { return e.User != "" && e.Namespace == "" }
 
-// deleteTogether runs the ends and the removals from the index in one
-// transaction. Between an end that found nothing and its removal a login in
-// progress could complete otherwise, and be listed nowhere.
+// deleteTogether runs the ends in one transaction, and what comes with them.
 //
 // The first script is sent as a whole, which also loads it for the others: in
 // a transaction none can be sent again.
@@ -73,12 +77,6 @@ func (s *Store) deleteTogether(ctx context.Context, f *session.Family, ends []se
 			c.script.Eval(ctx, pipe, c.keys, c.args...)
 		} else {
 			c.script.EvalSha(ctx, pipe, c.keys, c.args...)
-		}
-	}
-	for _, e := range ends {
-		if indexed(e) {
-			// Its reply here is "QUEUED", which pipe.ZRem could not read.
-			pipe.Do(ctx, "zrem", s.indexKeys(f, e.User)[0], e.ID)
 		}
 	}
 	exec := pipe.Do(ctx, "exec")
