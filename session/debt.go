@@ -1,10 +1,12 @@
 package session
 
 import (
+	"cmp"
 	"container/list"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -20,6 +22,12 @@ type debt struct {
 	user string     // or all sessions of this user
 	keep string     // but this one,
 	cred Credential // or what this very credential opens
+
+	// tried is what the store was asked to carry out and did not confirm. It may have
+	// done so: then it lists these sessions no more, and they have to be asked for by
+	// their ids, for replicas or another server may lack their ends. It never changes,
+	// but is replaced; guarded by owed.mu.
+	tried *order
 
 	shown  secret          // that asked for ends; empty: somebody else did
 	spared map[string]bool // ids of the user, logged in to later; guarded by owed.mu
@@ -45,8 +53,39 @@ func (m *Manager) debtOf(o *order) *debt {
 		}
 	}
 	return &debt{
-		f: o.f, key: key.String(), ends: late.ends, shown: secret(strings.Clone(string(o.shown))),
+		f: o.f, key: key.String(), ends: late.ends, tried: late, shown: secret(strings.Clone(string(o.shown))),
 		pay: func(ctx context.Context) error { return m.endLate(ctx, late) },
+	}
+}
+
+// with returns an order of what two are of together, of whole sessions. Of a session
+// in both the later order, more, says who was logged in to it.
+func (o *order) with(more *order) *order {
+	if o == nil || more == nil {
+		return cmp.Or(o, more)
+	}
+	both := *more
+	both.ends, both.logins = slices.Clone(more.ends), maps.Clone(more.logins)
+	for _, e := range o.ends {
+		if _, ok := more.logins[e.ID]; !ok {
+			both.ends = append(both.ends, e)
+			both.logins[e.ID] = o.logins[e.ID]
+		}
+	}
+	return &both
+}
+
+// endTried carries out what was tried of d, and forgets it then.
+func (m *Manager) endTried(ctx context.Context, d *debt) error {
+	for {
+		o := m.owed.triedOf(d)
+		if o == nil {
+			return nil
+		}
+		if err := m.endLate(ctx, o); err != nil {
+			return err
+		}
+		m.owed.ended(d, o)
 	}
 }
 
@@ -83,12 +122,19 @@ func (m *Manager) endLate(ctx context.Context, o *order) error {
 	return err
 }
 
-// debtOfUser returns what is owed of the end of a user's sessions.
-func (m *Manager) debtOfUser(f *family, user, except string, why Why, by string) *debt {
-	d := &debt{f: f, user: user, keep: strings.Clone(except), spared: make(map[string]bool)}
+// debtOfUser returns what is owed of the end of a user's sessions, of which some may
+// have been tried.
+func (m *Manager) debtOfUser(f *family, user, except string, why Why, by string, tried *order) *debt {
+	d := &debt{f: f, user: user, keep: strings.Clone(except), tried: tried, spared: make(map[string]bool)}
 	d.key = fmt.Sprintf("user %s %q %s", f.root.Name, user, except)
 	d.pay = func(ctx context.Context) error {
-		_, err := m.carryOutUser(ctx, f, user, why, by, func(id string) bool { return m.owed.spares(d, id) })
+		if err := m.endTried(ctx, d); err != nil {
+			return err
+		}
+		_, o, err := m.carryOutUser(ctx, f, user, why, by, func(id string) bool { return m.owed.spares(d, id) })
+		if away(err) {
+			m.owed.try(d, o)
+		}
 		return err
 	}
 	return d
@@ -107,11 +153,18 @@ func (m *Manager) debtOfOne(f *family, user, id string) *debt {
 		}
 	}
 	d.pay = func(ctx context.Context) error {
+		if err := m.endTried(ctx, d); err != nil {
+			return err
+		}
 		s, err := m.check(ctx, f, id)
 		if err != nil || s == nil || s.User != user {
 			return err
 		}
-		_, err = m.carryOut(ctx, f.order(WhyLogout, user, s))
+		o := f.order(WhyLogout, user, s)
+		_, err = m.carryOut(ctx, o)
+		if away(err) {
+			m.owed.try(d, o)
+		}
 		return err
 	}
 	return d
@@ -122,9 +175,14 @@ func (m *Manager) debtOfOne(f *family, user, id string) *debt {
 func (m *Manager) debtOfCredential(f *family, c Credential, a aim) *debt {
 	c.ID, c.secret = strings.Clone(c.ID), secret(strings.Clone(string(c.secret)))
 	d := &debt{f: f, cred: c, aims: []aim{a}}
-	d.key = fmt.Sprintf("credential %s %s %s", f.root.Name, c.ID, c.secret.hash())
+	d.key = credentialKey(f, c)
 	d.pay = func(ctx context.Context) error { return m.logoutLate(ctx, d) }
 	return d
+}
+
+// credentialKey is the key of the debt of a credential.
+func credentialKey(f *family, c Credential) string {
+	return "credential " + f.root.Name + " " + c.ID + " " + string(c.secret.hash())
 }
 
 // logoutLate carries out what a visitor asked for whose secret could not be

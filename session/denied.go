@@ -33,8 +33,11 @@ func (m *Manager) deniedSpace(f *family, c Credential, name string, generation u
 func (o *owed) denies(f *family, c Credential, user string) *debt {
 	o.mu.RLock()
 	defer o.mu.RUnlock()
+	if d := o.ofCredential(f, c); d != nil && slices.ContainsFunc(d.aims, aim.endsThis) {
+		return d
+	}
 	for _, d := range o.ids[liveKey{f.root.Name, c.ID}] {
-		if d.endsSession(c) {
+		if slices.ContainsFunc(d.ends, func(e End) bool { return e.ID == c.ID && e.Namespace == "" }) {
 			return d
 		}
 	}
@@ -48,24 +51,26 @@ func (o *owed) denies(f *family, c Credential, user string) *debt {
 	return nil
 }
 
-// endsSession reports whether the session of c is over. The caller holds owed.mu.
-func (d *debt) endsSession(c Credential) bool {
-	if d.cred.ID != "" {
-		return c.secret.equal(d.cred.secret) && slices.ContainsFunc(d.aims, aim.endsThis)
+// ofCredential returns the debt of a credential, nil for none. An id is not secret, so
+// there may be thousands that anybody made up for one: they are not searched. The
+// caller holds owed.mu.
+func (o *owed) ofCredential(f *family, c Credential) *debt {
+	if o.unverified == 0 || c.secret == "" {
+		return nil
 	}
-	return slices.ContainsFunc(d.ends, func(e End) bool { return e.ID == c.ID && e.Namespace == "" })
+	return o.byKey[credentialKey(f, c)]
 }
 
 // deniesSpace reports whether the end of a namespace's generation is owed.
 func (o *owed) deniesSpace(m *Manager, f *family, c Credential, name string, generation uint64) bool {
 	o.mu.RLock()
 	defer o.mu.RUnlock()
+	if d := o.ofCredential(f, c); d != nil && slices.ContainsFunc(d.aims, func(a aim) bool {
+		return a.target == namespaceTarget && (a.name == name || slices.Contains(m.registry.Below(a.name), name))
+	}) {
+		return true
+	}
 	return slices.ContainsFunc(o.ids[liveKey{f.root.Name, c.ID}], func(d *debt) bool {
-		if d.cred.ID != "" {
-			return c.secret.equal(d.cred.secret) && slices.ContainsFunc(d.aims, func(a aim) bool {
-				return a.target == namespaceTarget && (a.name == name || slices.Contains(m.registry.Below(a.name), name))
-			})
-		}
 		return slices.ContainsFunc(d.ends, func(e End) bool {
 			return e.ID == c.ID && e.Namespace == name && generation <= e.Generation
 		})
@@ -177,7 +182,7 @@ func (p *part) logoutAgain(ctx context.Context, a aim) (Result, error) {
 	case !ok:
 		return m.owe(ctx, m.debtOfCredential(p.f, p.denied.cred, a), ErrUnavailable)
 	case user != "" && (a.target == All || a.target == Others):
-		return m.owe(ctx, m.debtOfUser(p.f, user, "", WhyLogout, user), ErrUnavailable)
+		return m.owe(ctx, m.debtOfUser(p.f, user, "", WhyLogout, user, nil), ErrUnavailable)
 	}
 	var r Result
 	r.NodesAcked, r.NodesExpected = m.alone(ctx)

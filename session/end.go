@@ -73,9 +73,10 @@ func (m *Manager) EndUser(ctx context.Context, root, user, except, by string) (R
 // that begins meanwhile may stay: who needs certainty stops logins first. It looks
 // at every session that there is, a few hundred at a time with two round trips
 // each, and ends with ctx between them; what was ended is counted also with an
-// error. It is never owed: which sessions there are only the store knows, and the
-// one who asks can ask again, for what is left. Errors: [ErrUnavailable], those of
-// ctx.
+// error, and the nodes are those of the few hundred that the fewest have
+// acknowledged. It is never owed: which sessions there are only the store knows, and
+// the one who asks can ask again, for what is left. Errors: [ErrUnavailable], those
+// of ctx.
 func (m *Manager) EndAll(ctx context.Context, root, by string) (Result, error) {
 	all := Result{StoreOK: true}
 	f, err := m.family(root)
@@ -89,13 +90,19 @@ func (m *Manager) EndAll(ctx context.Context, root, by string) (Result, error) {
 			}
 			r, err := m.endSome(ctx, f, some, by)
 			all.ClosedHere += r.ClosedHere
-			all.NodesAcked, all.NodesExpected = r.NodesAcked, r.NodesExpected
+			if missing := r.NodesExpected - r.NodesAcked; r.NodesExpected > 0 &&
+				(all.NodesExpected == 0 || missing > all.NodesExpected-all.NodesAcked) {
+				all.NodesAcked, all.NodesExpected = r.NodesAcked, r.NodesExpected
+			}
 			if err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+	if all.NodesExpected == 0 {
+		all.NodesAcked, all.NodesExpected = m.alone(ctx)
+	}
 	if err != nil {
 		all.StoreOK = false
 		return all, fmt.Errorf("end all sessions: %w", err)
@@ -103,7 +110,7 @@ func (m *Manager) EndAll(ctx context.Context, root, by string) (Result, error) {
 	return all, nil
 }
 
-// endSome ends those of the ids that live.
+// endSome ends those of the ids that live. Without one the result is zero.
 func (m *Manager) endSome(ctx context.Context, f *family, ids []string, by string) (Result, error) {
 	cctx, cancel := m.deadline(ctx)
 	defer cancel()
@@ -112,31 +119,40 @@ func (m *Manager) endSome(ctx context.Context, f *family, ids []string, by strin
 		return Result{}, err
 	}
 	living := slices.DeleteFunc(states, func(s *State) bool { return s == nil })
-	return m.carryOut(ctx, f.order(WhyAdministrator, by, living...))
+	if len(living) == 0 {
+		return Result{}, nil
+	}
+	o := f.order(WhyAdministrator, by, living...)
+	r, err := m.carryOut(ctx, o)
+	if away(err) {
+		m.done.doubt(o)
+	}
+	return r, err
 }
 
 // endUser ends the sessions of a user. What the store does not take is owed.
 func (m *Manager) endUser(ctx context.Context, f *family, user, except string, why Why, by string) (Result, error) {
-	r, err := m.carryOutUser(ctx, f, user, why, by, func(id string) bool { return id == except })
+	r, tried, err := m.carryOutUser(ctx, f, user, why, by, func(id string) bool { return id == except })
 	if !away(err) {
 		return r, err
 	}
-	owed, err := m.owe(ctx, m.debtOfUser(f, user, except, why, by), err)
+	owed, err := m.owe(ctx, m.debtOfUser(f, user, except, why, by, tried), err)
 	owed.ClosedHere += r.ClosedHere
 	return owed, fmt.Errorf("end the sessions of a user: %w", err)
 }
 
-// carryOutUser ends the sessions of a user, but for those that are spared.
-func (m *Manager) carryOutUser(ctx context.Context, f *family, user string, why Why, by string, spared func(id string) bool) (Result, error) {
+// carryOutUser ends the sessions of a user, but for those that are spared. The order
+// is what the store was asked to carry out, nil for nothing.
+func (m *Manager) carryOutUser(ctx context.Context, f *family, user string, why Why, by string, spared func(id string) bool) (Result, *order, error) {
 	lctx, cancel := m.deadline(ctx)
 	defer cancel()
 	listed, err := m.store.Raise(lctx, &f.Family, user)
 	if err != nil {
-		return Result{}, fmt.Errorf("list sessions: %w", err)
+		return Result{}, nil, fmt.Errorf("list sessions: %w", err)
 	}
 	states, err := m.owned(ctx, f, user, listed)
 	if err != nil {
-		return Result{}, err
+		return Result{}, nil, err
 	}
 	var all []*State
 	for i := range states {
@@ -144,7 +160,9 @@ func (m *Manager) carryOutUser(ctx context.Context, f *family, user string, why 
 			all = append(all, &states[i])
 		}
 	}
-	return m.carryOut(ctx, f.order(why, by, all...))
+	o := f.order(why, by, all...)
+	r, err := m.carryOut(ctx, o)
+	return r, o, err
 }
 
 // end carries out an end. What the store does not take is owed.
@@ -180,17 +198,18 @@ func (m *Manager) carryOut(ctx context.Context, o *order) (Result, error) {
 	return r, nil
 }
 
-// acks returns how many nodes have marked what ended, and how many there are.
+// acks returns how many nodes have marked what ended, and how many there are. Where
+// nothing was left to end nobody can be asked, and other nodes may not have marked
+// yet what ended before.
 func (m *Manager) acks(ctx context.Context, ends []End) (acked, expected int) {
+	if len(ends) == 0 {
+		return m.alone(ctx)
+	}
 	notices := make([]string, len(ends))
 	for i, e := range ends {
 		notices[i] = e.Notice
 	}
-	acked, expected = m.ends.Acks(ctx, notices...)
-	if len(ends) == 0 {
-		acked = expected // there was nothing to mark
-	}
-	return acked, expected
+	return m.ends.Acks(ctx, notices...)
 }
 
 // alone is the answer when only this node has marked what ended.

@@ -48,7 +48,9 @@ type Result struct {
 	ClosedHere int `json:"closed_here"`
 
 	// NodesAcked is how many nodes have marked their connections, so that
-	// they handle and receive nothing more, out of NodesExpected.
+	// they handle and receive nothing more, out of NodesExpected. Where nothing
+	// lives that could end, nobody is asked, and this node alone counts: what an
+	// earlier call ended may still be on its way to the others.
 	NodesAcked    int `json:"nodes_acked"`
 	NodesExpected int `json:"nodes_expected"`
 

@@ -153,6 +153,7 @@ func newSite(t *testing.T, test func(s *site), ns ...prefixes.Namespace) {
 		})
 		defer wg.Wait()
 		defer cancel()
+		synctest.Wait() // it has looked once, and found nothing
 		test(s)
 	})
 }

@@ -51,7 +51,7 @@ type owed struct {
 	mu    sync.RWMutex // guards the following fields, and those of debts that say so
 	queue list.List    // of *debt
 	byKey map[string]*debt
-	ids   map[liveKey][]*debt // by what they deny: an id
+	ids   map[liveKey][]*debt // by what they deny: an id, but for those of credentials
 	users map[liveKey][]*debt // or a user
 
 	unverified int // debts of credentials
@@ -74,6 +74,9 @@ func (m *Manager) owe(ctx context.Context, d *debt, cause error) (Result, error)
 	case !ok:
 		why = errOwedFull
 		m.stats.unowed.Add(1)
+		if d.tried != nil {
+			m.done.doubt(d.tried)
+		}
 		if first {
 			m.log.Error("too many ends wait for the store: more are not repeated")
 		}
@@ -178,6 +181,9 @@ func (o *owed) add(d *debt) (first, ok bool) {
 	if was := o.byKey[d.key]; was != nil {
 		was.asked++
 		clear(was.spared) // their end was asked for after their login
+		if d.user != "" {
+			was.tried = was.tried.with(d.tried)
+		}
 		for _, a := range d.aims {
 			if !slices.Contains(was.aims, a) {
 				was.aims = append(was.aims, a)
@@ -219,6 +225,29 @@ func (o *owed) askedFor(d *debt) int {
 	return d.asked
 }
 
+// triedOf returns what was tried of d, nil for nothing.
+func (o *owed) triedOf(d *debt) *order {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	return d.tried
+}
+
+// try notes what was tried of d, if anything was.
+func (o *owed) try(d *debt, tried *order) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	d.tried = d.tried.with(tried)
+}
+
+// ended forgets what was tried of d and is carried out now, unless more came to it.
+func (o *owed) ended(d *debt, tried *order) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if d.tried == tried {
+		d.tried = nil
+	}
+}
+
 // remove forgets a debt that was paid, if it was not asked for again meanwhile.
 // When it was the last it returns how many were paid since the first of them came,
 // and how long that took.
@@ -254,7 +283,7 @@ func (o *owed) denying(d *debt) (index map[liveKey][]*debt, names []liveKey) {
 	case d.user != "":
 		return o.users, []liveKey{{d.f.root.Name, d.user}}
 	case d.cred.ID != "":
-		return o.ids, []liveKey{{d.f.root.Name, d.cred.ID}}
+		return nil, nil // its key says what it denies
 	}
 	for _, e := range d.ends {
 		if k := (liveKey{d.f.root.Name, e.ID}); !slices.Contains(names, k) {

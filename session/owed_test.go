@@ -493,6 +493,42 @@ func TestOwed_isBounded(t *testing.T) {
 	})
 }
 
+// Anybody can make up secrets for an id, and its owner's requests must not search them.
+func TestOwed_manyMadeUpSecretsOfOneSessionCostItNothing(t *testing.T) {
+	b := newBrowser(t)
+	out := &outage{Store: b.store.Store, calls: make(map[string]int), err: session.ErrUnavailable}
+	b.m = session.New(b.m.Registry(), out, session.Options{Logger: textLogger(new(strings.Builder))})
+	b.login("ann")
+	other, forger := b.another(), b.another()
+	other.login("bob")
+	out.set("")
+	for i := range 5000 {
+		forger.cookies[cookieName] = b.id() + fmt.Sprintf(".%042dA", i)
+		if _, err := forger.scope().Logout(t.Context(), session.This); !errors.Is(err, session.ErrOwed) {
+			t.Fatal(err)
+		}
+	}
+	out.set()
+	best := func(v *browser, user string) time.Duration {
+		least := time.Hour
+		for range 200 {
+			began := time.Now()
+			got := v.user()
+			least = min(least, time.Since(began))
+			if got != user {
+				t.Fatalf("user %q, want %q", got, user)
+			}
+		}
+		return least
+	}
+	if of, another := best(b, "ann"), best(other, "bob"); of > 5*another {
+		t.Errorf("a request of the session takes %v, of another one %v", of, another)
+	}
+	if forger.user() != "" || b.m.Stats().Denied != 1 {
+		t.Errorf("a made-up secret is not denied: %+v", b.m.Stats())
+	}
+}
+
 func TestOwed_anEndThatIsNotOwed(t *testing.T) {
 	newSite(t, func(s *site) {
 		s.login("ann")

@@ -89,6 +89,11 @@ func (d *done) add(turn uint64, f *family, ends []End) bool {
 	return d.turn.Load() == turn
 }
 
+// doubt remembers an order that the store did not confirm and that is not owed: it may
+// have been carried out, and whoever asks again finds nothing left of it. What is owed
+// is carried out once more, and kept then.
+func (d *done) doubt(o *order) { d.add(d.turn.Load(), o.f, o.ends) }
+
 // forget forgets what was done before a time.
 func (d *done) forget(before time.Time) {
 	d.mu.Lock()
@@ -126,6 +131,9 @@ func (d *done) begin() []doneEnd {
 //
 // What else such a server lacks cannot be repeated: see "What a failover can undo" in
 // docs/sessions.md.
+//
+// The snapshots that messages read come from the server that was: the next message of
+// each session reads it again, one round trip.
 func (m *Manager) Recover(ctx context.Context, gap bool) error {
 	d := &m.done
 	if d.store == nil {
@@ -150,6 +158,7 @@ func (m *Manager) Recover(ctx context.Context, gap bool) error {
 	}
 	d.server, d.known = server, true
 	if d.due {
+		m.lives.lapse()
 		n, err := m.repeat(ctx, d.begin())
 		if err != nil {
 			return fmt.Errorf("repeat ends: %w", err)

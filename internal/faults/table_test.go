@@ -30,7 +30,7 @@ var tested = map[int]places{
 	9:  {"internal/faults/network_test.go TestD09_aBlackHoleBothWaysIsAGap", "hub/redisbroker/faults_test.go TestHub_blackHoleIsFoundAndTheLostEndApplied"},
 	10: {"internal/faults/network_test.go TestD10_aBlackHoleFromTheServerIsAGap"},
 	11: {"internal/faults/network_test.go TestD11_latencyIsNoGap", "hub/redisbroker/faults_test.go TestHub_latencyIsNoGap"},
-	12: {"internal/faults/failover_test.go TestD12_whatAFailoverBroughtBackIsEndedAgain", "session/repeat_test.go TestRecover_repeatsWhatANewServerLacks", "session/redisstore/topology_test.go TestStore_sentinelFailover", "session/redisstore/faults_test.go TestStore_waitsForReplicas"},
+	12: {"internal/faults/failover_test.go TestD12_whatAFailoverBroughtBackIsEndedAgain", "internal/faults/replicas_test.go TestD12_anEndThatNoReplicaHasIsOwed", "session/repeat_test.go TestRecover_repeatsWhatANewServerLacks", "session/redisstore/topology_test.go TestStore_sentinelFailover", "session/redisstore/faults_test.go TestStore_waitsForReplicas"},
 	13: {"session/redisstore/probe_test.go TestProbe_warnings"},
 	14: {"session/redisstore/topology_test.go TestStore_cluster", "session/redisstore/topology_test.go TestStore_clusterSlotMoves", "hub/redisbroker/topology_test.go TestBroker_clusterSlotsMove"},
 	15: {"session/redisstore/faults_test.go TestStore_scriptFlushUnderLoad", "session/redisstore/group_test.go TestGroup_scriptFlushUnderLoad"},
@@ -101,7 +101,8 @@ var closed = map[int]struct {
 	11: {"Redis is down during a logout", places{
 		"internal/faults/outage_test.go TestD07_redisIsKilledAndComesBack", "session/owed_test.go TestOwed_aLogoutThatTheStoreDoesNotTakeHoldsHereAndFollows"}},
 	12: {"a failover or a restart undoes a deletion", places{
-		"internal/faults/failover_test.go TestD12_whatAFailoverBroughtBackIsEndedAgain", "session/redisstore/faults_test.go TestStore_waitsForReplicas"}},
+		"internal/faults/failover_test.go TestD12_whatAFailoverBroughtBackIsEndedAgain", "internal/faults/replicas_test.go TestD12_anEndThatNoReplicaHasIsOwed",
+		"session/redisstore/faults_test.go TestStore_waitsForReplicas"}},
 	13: {"a logout of the root while a namespace below it begins", places{
 		"internal/faults/save_test.go TestD04_aSaveNeverBringsASessionBack", "internal/cases/faults_end_test.go TestD33_aLogoutOfTheParentEndsTheFamily"}},
 	14: {"more notices than a queue holds", places{
@@ -125,7 +126,7 @@ var closed = map[int]struct {
 	23: {"a save that is retried counts twice", places{
 		"session/redisstore/faults_test.go TestStore_lostReplyIsNoSecondTime", "session/sessiontest/save.go Retry"}},
 	24: {"the client leaves, and half a logout runs", places{
-		"web/chi_test.go TestW24_aRequestThatWasCancelledIsSavedAllTheSame"}},
+		"session/end_test.go TestW24_aLogoutWhoseClientLeavesIsWhole"}},
 }
 
 func TestCases_areTested(t *testing.T) {

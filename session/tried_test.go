@@ -1,0 +1,205 @@
+package session_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sessionhub/sessionhub/session"
+)
+
+// unconfirmed is a store that carries ends out and does not say so while it is short,
+// as when replicas lag or the reply is lost.
+type unconfirmed struct {
+	*outage
+	name  string
+	short atomic.Bool
+}
+
+func (s *unconfirmed) Server(context.Context) (string, error) { return s.name, nil }
+
+func (s *unconfirmed) Delete(ctx context.Context, f *session.Family, ends ...session.End) error {
+	err := s.outage.Delete(ctx, f, ends...)
+	if err == nil && s.short.Load() {
+		err = fmt.Errorf("taken by 0 replicas of 1: %w", session.ErrUnavailable)
+	}
+	return err
+}
+
+// newUnconfirmed runs a test in a bubble, with a store that is not short yet.
+func newUnconfirmed(t *testing.T, test func(b *browser, s *unconfirmed)) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBrowser(t)
+		s := &unconfirmed{name: "one", outage: &outage{
+			Store: b.store.Store, calls: make(map[string]int), err: session.ErrUnavailable,
+		}}
+		b.m = session.New(b.m.Registry(), s, session.Options{Ends: b.ends, Logger: textLogger(new(strings.Builder))})
+		ctx, cancel := context.WithCancel(t.Context())
+		ran := make(chan error)
+		go func() { ran <- b.m.Run(ctx) }()
+		b.recover(true)
+		synctest.Wait() // Run has looked once, and found nothing
+		test(b, s)
+		cancel()
+		if err := <-ran; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+}
+
+// The store lists no session any more whose end it carried out. It has to be asked
+// for that end all the same until it confirms it, and again if another server comes.
+func TestOwed_whatTheStoreTookWithoutSayingSoStaysOwed(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		end  func(b *browser, s *unconfirmed) error
+	}{
+		{"this", func(b *browser, _ *unconfirmed) error {
+			_, err := b.scope().Logout(b.t.Context(), session.This)
+			return err
+		}},
+		{"all", func(b *browser, _ *unconfirmed) error {
+			_, err := b.scope().Logout(b.t.Context(), session.All)
+			return err
+		}},
+		{"a user, by an administrator", func(b *browser, _ *unconfirmed) error {
+			_, err := b.m.EndUser(b.t.Context(), "", "ann", "", "root")
+			return err
+		}},
+		{"a user, owed before it was tried", func(b *browser, s *unconfirmed) error {
+			s.set("Raise")
+			_, err := b.m.EndUser(b.t.Context(), "", "ann", "", "root")
+			s.set()
+			return err
+		}},
+		{"a user, owed and asked for again", func(b *browser, s *unconfirmed) error {
+			s.set("Raise")
+			_, first := b.m.EndUser(b.t.Context(), "", "ann", "", "root")
+			s.set()
+			_, err := b.m.EndUser(b.t.Context(), "", "ann", "", "root")
+			if !errors.Is(first, session.ErrOwed) {
+				return first
+			}
+			return err
+		}},
+		{"another session of the user", func(b *browser, s *unconfirmed) error {
+			another := b.another()
+			another.login("ann")
+			h := another.hold()
+			s.set("Check")
+			_, err := h.Scope(session.HoldOptions{}).Logout(b.t.Context(), session.One(b.id()))
+			s.set()
+			return err
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			newUnconfirmed(t, func(b *browser, s *unconfirmed) {
+				b.login("ann")
+				id := b.id()
+				s.short.Store(true)
+				if err := c.end(b, s); !errors.Is(err, session.ErrOwed) {
+					t.Fatalf("the end = %v, want ErrOwed", err)
+				}
+				time.Sleep(10 * time.Second)
+				synctest.Wait()
+				if owed, tries := b.m.Stats().Owed, s.count("Delete"); owed != 1 || tries < 5 {
+					t.Errorf("%d owed after %d deletions that nobody confirmed", owed, tries)
+				}
+				s.short.Store(false)
+				time.Sleep(3 * time.Second)
+				synctest.Wait()
+				if lives, err := b.m.Exists(t.Context(), "", id); b.m.Stats().Owed != 0 || lives || err != nil {
+					t.Errorf("%d owed when it was confirmed, lives %v, %v", b.m.Stats().Owed, lives, err)
+				}
+				s.name = "two"
+				b.recover(true)
+				if n := b.m.Stats().Repeated; n != 1 {
+					t.Errorf("another server was told %d ends, want 1", n)
+				}
+			})
+		})
+	}
+}
+
+func TestOwed_whatWasTriedSparesALaterLogin(t *testing.T) {
+	newUnconfirmed(t, func(b *browser, s *unconfirmed) {
+		b.login("ann")
+		other := b.another()
+		other.login("ann")
+		s.set("Delete") // nothing ends
+		r, err := b.m.EndUser(t.Context(), "", "ann", "", "root")
+		if !errors.Is(err, session.ErrOwed) || r.StoreOK {
+			t.Errorf("EndUser = %+v, %v", r, err)
+		}
+		later := b.another()
+		later.login("ann")
+		s.set()
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		if b.user()+other.user() != "" || later.user() != "ann" {
+			t.Errorf("users %q, %q, later %q", b.user(), other.user(), later.user())
+		}
+	})
+}
+
+// What is not owed is remembered too: whoever asks again finds nothing left.
+func TestRecover_repeatsWhatNobodyConfirmed(t *testing.T) {
+	for name, end := range map[string]func(b *browser, s *unconfirmed) error{
+		"everybody": func(b *browser, _ *unconfirmed) error {
+			_, err := b.m.EndAll(b.t.Context(), "", "root")
+			return err
+		},
+		"too many are owed": func(b *browser, s *unconfirmed) error {
+			s.set("Raise")
+			for i := range 10_000 {
+				if _, err := b.m.EndUser(b.t.Context(), "", fmt.Sprint(i), "", "root"); !errors.Is(err, session.ErrOwed) {
+					return err
+				}
+			}
+			s.set()
+			_, err := b.m.EndUser(b.t.Context(), "", "ann", "", "root")
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			newUnconfirmed(t, func(b *browser, s *unconfirmed) {
+				b.login("ann")
+				s.short.Store(true)
+				if err := end(b, s); !errors.Is(err, session.ErrUnavailable) || errors.Is(err, session.ErrOwed) {
+					t.Fatalf("the end = %v, want ErrUnavailable and not ErrOwed", err)
+				}
+				s.short.Store(false)
+				if _, err := b.m.EndUser(t.Context(), "", "ann", "", "root"); err != nil {
+					t.Errorf("again: %v", err)
+				}
+				s.name = "two"
+				b.recover(true)
+				if n := b.m.Stats().Repeated; n != 1 {
+					t.Errorf("another server was told %d ends, want 1", n)
+				}
+				time.Sleep(time.Minute)
+			})
+		})
+	}
+}
+
+// Other nodes may not have marked yet what an earlier call ended.
+func TestEndUser_whereNothingIsLeftNobodyHasAcknowledged(t *testing.T) {
+	newUnconfirmed(t, func(b *browser, s *unconfirmed) {
+		b.login("ann")
+		s.short.Store(true)
+		if _, err := b.m.EndUser(t.Context(), "", "ann", "", "root"); !errors.Is(err, session.ErrOwed) {
+			t.Fatalf("EndUser = %v", err)
+		}
+		s.short.Store(false)
+		r, err := b.m.EndUser(t.Context(), "", "ann", "", "root")
+		if want := (session.Result{NodesAcked: 1, NodesExpected: 3, StoreOK: true}); r != want || err != nil {
+			t.Errorf("again: %+v, %v, want %+v", r, err, want)
+		}
+	})
+}
