@@ -135,7 +135,7 @@ func (a *App) checkPush(ctx context.Context) error {
 		heard := make(ear, 1)
 		entry := a.hub.Register(root, "start-check", []string{root}, heard)
 		defer entry.Remove()
-		alone := session.New(a.sessions.Registry(), a.store, session.Options{Logger: a.log})
+		alone := session.New(a.sessions.Registry(), a.store, session.Options{Timeout: a.o.StoreTimeout, Logger: a.log})
 		_, err = alone.EndSession(ctx, root, "start-check", "start check")
 		for errors.Is(err, session.ErrUnavailable) && ctx.Err() == nil { // slow today, or about to come
 			time.Sleep(100 * time.Millisecond)

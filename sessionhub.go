@@ -63,6 +63,17 @@ type Options struct {
 	// is that of the App.
 	RedisStore redisstore.Options
 
+	// StoreTimeout bounds each operation of the store: how long a request, a
+	// message or a logout waits for a Redis that does not answer.
+	//
+	// Defaults to 500 ms.
+	StoreTimeout time.Duration
+
+	// Hub configures the hub further: how long a logout waits for other nodes,
+	// or how soon silence is noticed. Its Broker, Node and Logger are those of the
+	// App.
+	Hub hub.Options
+
 	// Namespaces are the session namespaces, parents first: "main" is a root,
 	// "main/chat" is below it. Their settings come from the environment, as
 	// package prefixes says.
@@ -167,9 +178,10 @@ func New(o Options) (*App, error) {
 		a.store = a.redis
 		broker = redisbroker.New(a.redis.Client(), redisbroker.Options{Prefix: o.Prefix, Logger: o.Logger})
 	}
-	a.hub = hub.New(hub.Options{Broker: broker, Node: o.Node, Logger: o.Logger})
+	o.Hub.Broker, o.Hub.Node, o.Hub.Logger = broker, o.Node, o.Logger
+	a.hub = hub.New(o.Hub)
 	a.sessions = session.New(registry, a.store, session.Options{
-		Ends: a.hub, Events: o.Events, Codec: o.Codec, Address: a.ClientIP, Logger: o.Logger,
+		Ends: a.hub, Events: o.Events, Codec: o.Codec, Address: a.ClientIP, Timeout: o.StoreTimeout, Logger: o.Logger,
 	})
 	return a, nil
 }

@@ -28,6 +28,7 @@ func testSeededOnce(t *testing.T, p *pair) {
 }
 
 func testLogout(t *testing.T, p *pair) {
+	p.know(t)
 	v := enter(t, p.a, "/login", p.ada)
 	tabs := p.tabs(t, v, 3, "lobby")
 	for i, tb := range tabs {

@@ -7,6 +7,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/sessionhub/sessionhub/internal/redistest"
+	"github.com/sessionhub/sessionhub/session"
 )
 
 // pair is two nodes on one Redis.
@@ -49,6 +50,22 @@ func (p *pair) cheap(t *testing.T, user string) account {
 		t.Fatal(err)
 	}
 	return account{user, "correct horse"}
+}
+
+// know waits until both nodes know of each other, and that there is no third: a
+// node that has just begun says of no logout that all have marked.
+func (p *pair) know(t *testing.T) {
+	t.Helper()
+	someone := p.cheap(t, "someone")
+	for _, n := range p.nodes() {
+		var took session.Result
+		for deadline := time.Now().Add(20 * time.Second); took.NodesAcked != 2 || took.NodesExpected != 2; time.Sleep(100 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("logout on %s: %+v, want 2 of 2 nodes", n.name, took)
+			}
+			took = enter(t, n, "/login", someone).logout(t, n, "session")
+		}
+	}
 }
 
 // tabs opens n sockets of a visitor on each node, in a room.

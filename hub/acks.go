@@ -28,14 +28,21 @@ const maxOwed = 1 << 12
 // Nodes that answer without being expected count in both numbers. This node
 // always counts, and has marked when Acks returns.
 //
-// When this node expects no other, Acks returns 1, 1 at once. It does not ask
-// when it could not hear the answers, or without notices: then it returns 1,
-// and how many nodes there were when it last heard of them. With a notice that
-// cannot be read it returns 0 and that number.
+// While this node may not have heard of all others, at least one more is
+// expected than acked: a node that has just begun says 1 of 2. It has heard of
+// all that can handle anything when heartbeats of its own have come back for two
+// and a half intervals, without a gap; at once where a [MemoryBroker] says that
+// there is no other. [Stats.NodesKnown] tells.
+//
+// When this node expects no other, Acks asks nobody and returns at once. It does
+// not ask either when it could not hear the answers, or without notices: then it
+// returns 1, and how many nodes there were when it last heard of them. With a
+// notice that cannot be read it returns 0 and that number.
 //
 // It costs one publication for 128 KB of notices here, and at most as many on
 // each other node: answers to questions of the same node go together.
 func (h *Hub) Acks(ctx context.Context, notices ...string) (acked, expected int) {
+	known := h.nodesKnown() // before the peers: who is heard in between is among them
 	peers := h.pulse.peers.expected()
 	acked, expected = 1, 1+len(peers)
 	for _, text := range notices {
@@ -43,11 +50,15 @@ func (h *Hub) Acks(ctx context.Context, notices ...string) (acked, expected int)
 			acked = 0
 		}
 	}
-	switch {
-	case acked == 0 || len(notices) == 0 || h.ackWait < 0:
-		return acked, expected
-	case len(peers) > 0 && h.health.hears():
+	asks := acked > 0 && len(notices) > 0 && h.ackWait >= 0
+	if asks && len(peers) > 0 && h.health.hears() {
 		acked, expected = h.askEnded(ctx, notices, peers)
+	}
+	if !known {
+		expected = max(expected, acked+1)
+	}
+	if !asks {
+		return acked, expected
 	}
 	if acked == expected {
 		h.acked.Add(uint64(len(notices)))
@@ -56,6 +67,20 @@ func (h *Hub) Acks(ctx context.Context, notices ...string) (acked, expected int)
 		h.log.Debug("an end is not acknowledged by all nodes", "acked", acked, "expected", expected)
 	}
 	return acked, expected
+}
+
+// nodesKnown reports whether no node that is fresh is missing among the peers.
+func (h *Hub) nodesKnown() bool {
+	if b, ok := h.broker.(interface{ nodes() int }); ok {
+		own := 0
+		if h.health.attached() {
+			own = 1
+		}
+		if b.nodes() <= own {
+			return true
+		}
+	}
+	return h.health.hearsAll()
 }
 
 // askEnded puts the question to all nodes and waits for the peers.

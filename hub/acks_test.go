@@ -95,9 +95,91 @@ func TestAcks_aloneAsksNobody(t *testing.T) {
 		if got := n.count(func(l *line) int { return len(l.published) }); got != 0 {
 			t.Errorf("published %d messages", got)
 		}
-		h := hub.New(hub.Options{}) // does not even run
+		h := hub.New(hub.Options{}) // knows that there is no other, and does not even run
 		wantAcks(t, h, 1, 1, 0, session("a"))
 		wantAcks(t, h, 1, 1, 0)
+	})
+}
+
+// The caller is not told that all have marked by a node that cannot know of all.
+func TestAcks_doesNotSayAllBeforeItCanKnow(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		begin func(*line) // of the node that is asked
+	}{
+		{"nothing comes", func(l *line) { l.down = true }},
+		{"nothing comes or goes", func(l *line) { l.up, l.down = true, true }},
+		{"nothing goes", func(l *line) { l.refuse = errDown }},
+	} {
+		t.Run(c.name, bubble(func(t *testing.T) {
+			s, shared := storeOf("a"), hub.NewMemoryBroker()
+			other := startLine(t, hub.Options{}, s, shared)
+			settle(10 * time.Second)
+			_, live := other.open("a", "")
+			l := newLine(shared)
+			l.set(c.begin)
+			h := startWith(t, hub.Options{}, s, l, nil)
+			for range 16 {
+				acked, expected := h.Acks(t.Context(), session("a"))
+				if _, marked := live.Marked(); acked == expected && !marked {
+					t.Fatalf("Acks = %d, %d", acked, expected)
+				}
+				if st := h.Stats(); st.NodesKnown || st.Acked > 0 {
+					t.Fatalf("stats = %+v", st)
+				}
+				settle(time.Second)
+			}
+		}))
+	}
+}
+
+func TestAcks_ofANodeThatHasJustBegun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, shared := newStore(), hub.NewMemoryBroker()
+		first := startLine(t, hub.Options{}, s, shared)
+		wantAcks(t, first.Hub, 1, 1, 0, session("a")) // its broker has no other
+		mute := startLine(t, hub.Options{}, s, shared)
+		mute.crash()
+		settle(10 * time.Second)
+		n := startLine(t, hub.Options{}, s, shared)
+		settle(limit - time.Millisecond)
+		wantAcks(t, n.Hub, 2, 3, 0, session("a"))
+		wantAcks(t, n.Hub, 1, 2, 0)
+		if st := n.Stats(); st.NodesKnown || st.Nodes != 2 || st.Acked != 0 {
+			t.Errorf("stats = %+v", st)
+		}
+		settle(time.Second)
+		wantAcks(t, n.Hub, 2, 2, 0, session("a")) // the other is stale by now
+		if st := n.Stats(); !st.NodesKnown || st.Acked != 1 {
+			t.Errorf("stats = %+v", st)
+		}
+	})
+}
+
+// In a gap others may have begun.
+func TestAcks_afterAGap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nodes := startLines(t, hub.Options{}, 2)
+		n := nodes[0]
+		if err := nodes[1].stop(); err != nil {
+			t.Fatal(err)
+		}
+		settle(time.Second)
+		second := startLine(t, hub.Options{}, n.store, n.line.MemoryBroker)
+		second.crash() // so that the broker alone does not say it
+		settle(10 * time.Second)
+		wantAcks(t, n.Hub, 1, 1, 0, session("a"))
+		n.line.hole(true)
+		settle(5 * time.Second)
+		wantAcks(t, n.Hub, 1, 2, 0, session("a"))
+		n.line.hole(false)
+		settle(time.Second)
+		if !n.Fresh() {
+			t.Error("stale after the gap")
+		}
+		wantAcks(t, n.Hub, 1, 2, 0, session("a"))
+		settle(3 * time.Second)
+		wantAcks(t, n.Hub, 1, 1, 0, session("a"))
 	})
 }
 

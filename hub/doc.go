@@ -67,8 +67,11 @@
 //
 // The others' heartbeats tell which nodes can be expected to acknowledge an end:
 // those that were not silent for three of their own intervals, and said no
-// goodbye. They are looked at when this node hears itself. While it does not, it
-// knows the last number.
+// goodbye: that comes when all connections there are marked. They are looked at
+// when this node hears itself. While it does not, it knows the last number.
+//
+// Who has not heard itself for two and a half heartbeats yet, without a gap, may
+// lack some. It never says that all have acknowledged ([Hub.Acks]).
 //
 // # Questions
 //

@@ -3,6 +3,7 @@ package hub_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -82,6 +83,47 @@ func TestRun_endsWhatIsLeftAndWaitsForIt(t *testing.T) {
 			t.Errorf("after Run: closed = %v, fresh = %v", closed, n.Fresh())
 		}
 		wantClosed(t, c, hub.Restart)
+	})
+}
+
+// slowly is a store that takes its time, whatever the context says.
+type slowly struct{ *store }
+
+func (s slowly) Check(ctx context.Context, root string, ids []string, report hub.Report) error {
+	time.Sleep(500 * time.Millisecond)
+	return s.store.Check(ctx, root, ids, report)
+}
+
+// Who says goodbye handles nothing any more, whatever its store keeps Run from.
+func TestRun_marksAllBeforeItsGoodbye(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, shared, begin := storeOf("a"), hub.NewMemoryBroker(), time.Now()
+		s.put("due", record{deadline: begin.Add(20 * time.Second)})
+		n := startLine(t, hub.Options{}, s, shared)
+		h := hub.New(hub.Options{Broker: newLine(shared), Logger: slog.New(slog.DiscardHandler)})
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		ran := make(chan error, 1)
+		go func() { ran <- h.Run(ctx, slowly{s}) }()
+		settle(10 * time.Second)
+		leaving := &node{Hub: h, store: s, t: t}
+		_, c := leaving.open("a", "")
+		leaving.open("due", "")
+		wantAcks(t, n.Hub, 2, 2, 0, session("x"))
+		settle(time.Until(begin.Add(20*time.Second + 10*time.Millisecond)))
+		stop() // in the midst of the question whether the other one has expired
+		for range 100 {
+			acked, expected := n.Acks(t.Context(), session("x"))
+			if _, marked := c.Marked(); acked == expected && (!marked || h.Fresh()) {
+				t.Fatalf("Acks = %d, %d: marked = %v, fresh = %v", acked, expected, marked, h.Fresh())
+			}
+			settle(time.Millisecond)
+		}
+		wantClosed(t, c, hub.Restart)
+		wantAcks(t, n.Hub, 1, 1, 0, session("x"))
+		if err := <-ran; err != nil {
+			t.Errorf("Run = %v", err)
+		}
 	})
 }
 

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// expiryRetry is how long a session whose deadline passed waits for the next
+// expiryRetry is how long sessions whose deadline passed wait for the next
 // question when the store did not answer.
 const expiryRetry = 500 * time.Millisecond
 
@@ -155,12 +155,29 @@ func (h *Hub) Expect(root, id string, left time.Duration) {
 func (h *Hub) expire(ctx context.Context, store Sessions) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
+	var retry time.Time // nothing is asked before that; zero: the store answered last time
 	for {
 		due, wait, armed := h.expiry.take()
+		if len(due) > 0 && time.Now().Before(retry) {
+			// The store does not answer: these wait for the others' turn.
+			h.postpone(due, time.Until(retry))
+			continue
+		}
 		if len(due) > 0 {
-			h.askExpired(ctx, store, due)
+			waiting, err := h.askExpired(ctx, store, due)
 			if ctx.Err() != nil {
 				return
+			}
+			switch {
+			case err == nil && !retry.IsZero():
+				h.log.Info("store answers about expired sessions again")
+				retry = time.Time{}
+			case err != nil && retry.IsZero():
+				h.log.Warn("store did not answer about expired sessions; more of this is not logged", "error", err)
+			}
+			if err != nil {
+				retry = time.Now().Add(jitter(expiryRetry))
+				h.postpone(waiting, time.Until(retry))
 			}
 			continue
 		}
@@ -179,9 +196,9 @@ func (h *Hub) expire(ctx context.Context, store Sessions) {
 }
 
 // askExpired asks about sessions whose deadline has come. The answer ends them
-// or arms them again. Without an answer they wait; after the stale limit it is
-// not safe to go on without knowing.
-func (h *Hub) askExpired(ctx context.Context, store Sessions, due []*session) {
+// or arms them again. It returns those without an answer, and why there is none;
+// after the stale limit it is not safe to go on without knowing, and they end.
+func (h *Hub) askExpired(ctx context.Context, store Sessions, due []*session) (silent []*session, err error) {
 	byRoot := make(map[string][]*session)
 	for _, s := range due {
 		byRoot[s.root] = append(byRoot[s.root], s)
@@ -193,19 +210,27 @@ func (h *Hub) askExpired(ctx context.Context, store Sessions, due []*session) {
 			for i, s := range part {
 				ids[i], waiting[s.name] = s.name, s
 			}
-			err := h.ask(ctx, store, root, ids, func(id string) { delete(waiting, id) })
-			if err == nil || ctx.Err() != nil {
+			why := h.ask(ctx, store, root, ids, func(id string) { delete(waiting, id) })
+			if why == nil || ctx.Err() != nil {
 				continue
 			}
-			h.log.Warn("store did not answer about expired sessions", "error", err, "sessions", len(waiting))
+			err = why
 			for _, s := range waiting {
 				if h.expiry.passed(s) >= h.staleLimit {
 					h.end(h.registry.find(s.key, nil), TryLater)
 				} else {
-					h.registry.postpone(s, jitter(expiryRetry), h.expiry)
+					silent = append(silent, s)
 				}
 			}
 		}
+	}
+	return silent, err
+}
+
+// postpone has sessions asked about again after wait, all together.
+func (h *Hub) postpone(sessions []*session, wait time.Duration) {
+	for _, s := range sessions {
+		h.registry.postpone(s, wait, h.expiry)
 	}
 }
 

@@ -3,6 +3,7 @@
 package hub_test
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -55,6 +56,45 @@ func TestGap_endsInTheMiddleOfItsRevalidation(t *testing.T) {
 			wantOpen(t, b)
 		}))
 	}
+}
+
+// Between its mark and its close a connection gets nothing any more, and the node
+// that asked has its answer only after both.
+func TestNotice_marksBeforeItCloses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nodes := startLines(t, hub.Options{}, 2, "a", "b")
+		e, a := nodes[1].open("a", "")
+		_, b := nodes[1].open("b", "")
+		if err := e.Subscribe(t.Context(), "t", ""); err != nil {
+			t.Fatal(err)
+		}
+		var hits atomic.Int32
+		failpoint.Set(t, failpoint.NoticeMarked, func() {
+			hits.Add(1)
+			time.Sleep(time.Second)
+			if r, marked := a.Marked(); !marked || r != hub.SessionEnded {
+				t.Errorf("marked %v, %v", r, marked)
+			}
+			if _, closed := a.Closed(); closed {
+				t.Error("closed too early for this test")
+			}
+			if r, dead := e.Dead(); !dead || r != hub.SessionEnded {
+				t.Errorf("dead %v, %v", r, dead)
+			}
+		})
+		if err := nodes[1].line.MemoryBroker.Notify(t.Context(), session("a")); err != nil {
+			t.Fatal(err)
+		}
+		if err := nodes[0].Publish(t.Context(), "t", []byte("late")); err != nil {
+			t.Fatal(err)
+		}
+		settle(3 * time.Second)
+		wantClosed(t, a, hub.SessionEnded)
+		wantOpen(t, b)
+		if got := a.Delivered(); len(got) > 0 || hits.Load() != 2 { // a hit on each node
+			t.Errorf("delivered %v, %d hits", got, hits.Load())
+		}
+	})
 }
 
 // A node that stops between the notice and the mark has not acknowledged.

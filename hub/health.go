@@ -30,8 +30,9 @@ type health struct {
 	subscribed bool
 	joined     bool      // to the topic that brings heartbeats
 	begun      time.Time // since when heartbeats can come back; of this turn
-	heard      time.Time // when the newest one that came back was sent; zero: none in this turn
-	newest     time.Time // the same, of any turn
+	first      time.Time // when the first one that came back was sent; zero: none in this turn
+	heard      time.Time // the same of the newest
+	newest     time.Time // the same of the newest of any turn
 	turn       uint64    // changes whenever subscribed is set
 	known      bool      // everything was looked up in this turn
 	since      time.Time // of being stale
@@ -93,7 +94,7 @@ func (s *health) subscribe(ok bool) (before bool) {
 func (s *health) turnTo(subscribed bool, now time.Time) {
 	s.subscribed = subscribed
 	s.turn++
-	s.begun, s.heard, s.known = now, time.Time{}, false
+	s.begun, s.first, s.heard, s.known = now, time.Time{}, time.Time{}, false
 	s.settle(now)
 	signal(s.armed)
 }
@@ -137,6 +138,9 @@ func (s *health) beat(sent time.Time) (p proof) {
 		return proof{}
 	}
 	first := s.heard.IsZero()
+	if first {
+		s.first = sent
+	}
 	s.heard, s.newest = sent, sent
 	fresh := s.settle(now) && s.until.Load() > 0
 	return proof{true, first, fresh}
@@ -171,7 +175,28 @@ func (s *health) hears() bool {
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.hearsAt(now)
+}
+
+// hearsAll reports whether every other node that is fresh must have been heard:
+// what was sent within the limit has come, and who sent nothing in that time is
+// stale.
+func (s *health) hearsAll() bool {
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.hearsAt(now) && s.heard.Sub(s.first) >= s.limit
+}
+
+func (s *health) hearsAt(now time.Time) bool {
 	return s.subscribed && !s.heard.IsZero() && now.Before(s.deadline()) && !s.stopped
+}
+
+// attached reports whether the broker has a place for this node.
+func (s *health) attached() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.subscribed && !s.stopped
 }
 
 // lag returns how old the newest proof is; 0 if there was none yet.

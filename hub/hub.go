@@ -45,9 +45,10 @@ type Options struct {
 	// Heartbeat is how often this node tells all nodes, itself included, that
 	// it lives. When nothing of that has come back that was sent within two and
 	// a half of it, the hub is stale, drops the subscription and makes it anew.
-	// The others expect it to acknowledge ends until it was silent for three.
+	// The others expect it to acknowledge ends until it was silent for three. All
+	// nodes have the same, but for the moments of an upgrade.
 	//
-	// Defaults to 1 second.
+	// Defaults to 1 second. Above 30 seconds it is 30 seconds.
 	Heartbeat time.Duration
 
 	// AckWait is how long [Hub.Acks] waits for other nodes at most. Negative:
@@ -83,6 +84,7 @@ type Hub struct {
 	joined   int // of ownTopics, subscribed to; revalidate's, then Run's
 
 	began    atomic.Bool   // Run was called
+	left     chan struct{} // closed when its end has marked everything
 	draining atomic.Bool   // connections that come are ended
 	suspect  atomic.Bool   // a notice was unreadable and no revalidation has begun since
 	gapped   chan struct{} // holds a token when the broker subscribed anew
@@ -109,6 +111,7 @@ func New(o Options) *Hub {
 	if o.Heartbeat <= 0 {
 		o.Heartbeat = time.Second
 	}
+	o.Heartbeat = min(o.Heartbeat, maxBeat)
 	if o.AckWait == 0 {
 		o.AckWait = defaultAckWait
 	}
@@ -131,6 +134,7 @@ func New(o Options) *Hub {
 		polls:      newPolls(),
 		pulse:      newPulse(o.Heartbeat, o.Node),
 		owed:       newOwed(),
+		left:       make(chan struct{}),
 		gapped:     make(chan struct{}, 1),
 		doubted:    make(chan struct{}, 1),
 	}
@@ -142,8 +146,9 @@ var ErrRan = errors.New("hub: Run was called before")
 // Run receives, revalidates, expires and sends heartbeats until ctx ends, and
 // returns nil then, or why the broker gave up before. It ends connections that
 // are still registered with [Restart], because nobody would learn of their
-// sessions' ends; [Hub.Drain] before that does it gently. All goroutines of the
-// hub have ended when it returns. It is called once.
+// sessions' ends, and tells the other nodes after that that it goes; [Hub.Drain]
+// before that ends them gently. All goroutines of the hub have ended when it
+// returns. It is called once.
 func (h *Hub) Run(ctx context.Context, s Sessions) error {
 	if h.began.Swap(true) {
 		return ErrRan
@@ -153,7 +158,15 @@ func (h *Hub) Run(ctx context.Context, s Sessions) error {
 	h.health.start()
 	h.closers.start()
 
+	// All is marked before the broker is told to stop.
+	receiving, deaf := context.WithCancel(context.WithoutCancel(ctx))
+	defer deaf()
 	var wg sync.WaitGroup
+	wg.Go(func() {
+		<-ctx.Done()
+		h.leave()
+		deaf()
+	})
 	wg.Go(func() { h.revalidate(ctx, s) })
 	wg.Go(func() { h.expire(ctx, s) })
 	wg.Go(func() { h.watchStale(ctx) })
@@ -161,7 +174,7 @@ func (h *Hub) Run(ctx context.Context, s Sessions) error {
 	wg.Go(func() { h.beat(ctx) })
 	wg.Go(func() { h.answer(ctx) })
 	wg.Go(func() { h.acknowledge(ctx) })
-	err := h.broker.Run(ctx, &receiver{hub: h, answers: answerTopic + h.polls.node})
+	err := h.broker.Run(receiving, &receiver{hub: h, answers: answerTopic + h.polls.node})
 	if ctx.Err() == nil && err == nil {
 		err = errors.New("it returned by itself")
 	}
@@ -171,14 +184,20 @@ func (h *Hub) Run(ctx context.Context, s Sessions) error {
 	cancel()
 	wg.Wait()
 
-	h.health.stop()
-	h.draining.Store(true)
-	h.end(h.registry.all(), Restart)
 	h.closers.stop()
 	for _, topic := range h.ownTopics()[:h.joined] {
 		h.broker.Unsubscribe(topic)
 	}
 	return err
+}
+
+// leave marks all connections, for good: when it returns nothing is dispatched
+// or delivered here any more, and the other nodes need not wait for this one.
+func (h *Hub) leave() {
+	h.health.stop()
+	h.draining.Store(true) // before it looks, as in Drain
+	h.end(h.registry.all(), Restart)
+	close(h.left)
 }
 
 // Register gives a connection of a session its place, PENDING: from now on

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -91,6 +92,43 @@ func TestExpiry_storeDownEndsWithTryLaterAfterTheLimit(t *testing.T) {
 		synctest.Wait()
 		wantClosed(t, a, hub.TryLater)
 		wantOpen(t, b)
+	})
+}
+
+// An outage is logged once, and all that wait in it are asked about together.
+func TestExpiry_outageIsOneLineAndOneQuestionAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, log, begin := newStore(), newLogs(), time.Now()
+		n := startWith(t, hub.Options{Logger: slog.New(log)}, s, hub.NewMemoryBroker(), nil)
+		var conns []*hubtest.Conn
+		for i := range 2000 {
+			id := fmt.Sprint("s", i)
+			s.put(id, record{deadline: begin.Add(5*time.Second + time.Duration(i)*5*time.Millisecond)})
+			_, c := n.open(id, "")
+			conns = append(conns, c)
+		}
+		for outage := 1; outage <= 2; outage++ {
+			s.setDown(true)
+			asked := s.count()
+			settle(9 * time.Second)
+			if got := s.count() - asked; got > 30 {
+				t.Errorf("outage %d: %d questions", outage, got)
+			}
+			s.setDown(false)
+			for i := range 2000 { // slid meanwhile, to come due in the next outage
+				s.put(fmt.Sprint("s", i), record{deadline: begin.Add(time.Duration(5+10*outage)*time.Second + time.Duration(i)*5*time.Millisecond)})
+			}
+			settle(time.Second)
+			lost := log.count("store did not answer about expired sessions; more of this is not logged")
+			if back := log.count("store answers about expired sessions again"); lost != outage || back != outage {
+				t.Errorf("logged %d outages and %d ends of one, want %d", lost, back, outage)
+			}
+		}
+		for i, c := range conns[:100] {
+			if r, ok := c.Marked(); ok {
+				t.Fatalf("%d is marked %v though it was slid", i, r)
+			}
+		}
 	})
 }
 

@@ -24,10 +24,10 @@ var ErrBusy = errors.New("hub: a node does not keep up with publications")
 // [Conn.Deliver] must not publish. It has no gaps but by Reset. Its zero value
 // works, and it starts no goroutine.
 type MemoryBroker struct {
-	mu     sync.Mutex // guards the following fields, and those of the nodes
-	nodes  []*memoryNode
-	topics map[string]int // subscriptions of all nodes
-	space  chan struct{}  // closed when a queue was emptied; nil: nobody waits
+	mu      sync.Mutex // guards the following fields, and those of the nodes
+	running []*memoryNode
+	topics  map[string]int // subscriptions of all nodes
+	space   chan struct{}  // closed when a queue was emptied; nil: nobody waits
 }
 
 // memoryNode is one Run.
@@ -54,7 +54,7 @@ func NewMemoryBroker() *MemoryBroker { return &MemoryBroker{} }
 func (b *MemoryBroker) Run(ctx context.Context, r Receiver) error {
 	n := &memoryNode{wake: make(chan struct{}, 1)}
 	b.mu.Lock()
-	b.nodes = append(b.nodes, n)
+	b.running = append(b.running, n)
 	b.mu.Unlock()
 	defer b.leave(n)
 
@@ -98,8 +98,15 @@ func (b *MemoryBroker) take(n *memoryNode, before []memoryItem) []memoryItem {
 func (b *MemoryBroker) leave(n *memoryNode) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.nodes = slices.DeleteFunc(b.nodes, func(other *memoryNode) bool { return other == n })
+	b.running = slices.DeleteFunc(b.running, func(other *memoryNode) bool { return other == n })
 	b.freed()
+}
+
+// nodes returns how many there are: while a hub runs, itself is among them.
+func (b *MemoryBroker) nodes() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.running)
 }
 
 // freed wakes all that wait for a place.
@@ -171,24 +178,24 @@ func (b *MemoryBroker) offer(it memoryItem) (nodes int, space <-chan struct{}) {
 	if b.topics[it.topic] == 0 {
 		return 0, nil
 	}
-	if slices.ContainsFunc(b.nodes, func(n *memoryNode) bool { return n.publications >= memoryQueue }) {
+	if slices.ContainsFunc(b.running, func(n *memoryNode) bool { return n.publications >= memoryQueue }) {
 		if b.space == nil {
 			b.space = make(chan struct{})
 		}
 		return 0, b.space
 	}
-	for _, n := range b.nodes {
+	for _, n := range b.running {
 		n.publications++
 		n.put(it)
 	}
-	return len(b.nodes), nil
+	return len(b.running), nil
 }
 
 // Notify implements [Broker]. It does not wait and returns nil.
 func (b *MemoryBroker) Notify(_ context.Context, notice string) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, n := range b.nodes {
+	for _, n := range b.running {
 		n.put(memoryItem{notice: notice})
 	}
 	return nil
@@ -199,7 +206,7 @@ func (b *MemoryBroker) Notify(_ context.Context, notice string) error {
 func (b *MemoryBroker) Reset(cause error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, n := range b.nodes {
+	for _, n := range b.running {
 		if !n.resetting {
 			n.resetting = true
 			n.put(memoryItem{cause: cause})

@@ -12,6 +12,10 @@ const (
 	// nobody waits for its answers any more.
 	peerBeats = 3
 
+	// maxBeat is the longest interval of a heartbeat that counts: who tells of
+	// a longer one, and is not heard again, is not expected for longer.
+	maxBeat = 30 * time.Second
+
 	// maxPeers is how many other nodes are known at most.
 	maxPeers = 4096
 )
@@ -43,7 +47,7 @@ func (s *peers) heard(node, name string, every time.Duration) (isNew bool) {
 	if !old && len(s.known) == maxPeers {
 		return false
 	}
-	s.known[node] = peer{name, every, time.Now()}
+	s.known[node] = peer{name, min(every, maxBeat), time.Now()}
 	return !old
 }
 

@@ -1,6 +1,7 @@
 package hub_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -149,6 +150,27 @@ func TestBeats_ofOthersAreReadStrictly(t *testing.T) {
 			}
 		}))
 	}
+}
+
+// A node that is not heard again is not expected for long, whatever it said of its
+// interval, and the places of forged ones are free again for real ones.
+func TestBeats_ofLongIntervals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, shared := newStore(), hub.NewMemoryBroker()
+		n := startLine(t, hub.Options{Heartbeat: time.Hour}, s, shared)
+		for i := range 4096 {
+			if err := shared.Publish(t.Context(), "\x01direct", fmt.Appendf(nil, "1|beat|N%d|1|4000000|", i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		wantNodes(t, "at first", 4097, n)
+		settle(2 * time.Minute)
+		wantNodes(t, "two minutes later", 1, n)
+		startLine(t, hub.Options{Heartbeat: time.Hour}, s, shared)
+		wantNodes(t, "with a real one", 2, n)
+		settle(time.Hour)
+		wantNodes(t, "an hour later", 2, n)
+	})
 }
 
 // Who pretends to be this node, or many nodes, proves nothing and costs little.

@@ -122,7 +122,8 @@ func parseBeat(body string) (every time.Duration, name string, ok bool) {
 	return time.Duration(ms) * time.Millisecond, f[1], true
 }
 
-// beat sends heartbeats until ctx ends, and says goodbye then.
+// beat sends heartbeats until ctx ends, and says goodbye when nothing is live here
+// any more.
 func (h *Hub) beat(ctx context.Context) {
 	p := h.pulse
 	select {
@@ -139,6 +140,8 @@ func (h *Hub) beat(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
+			flying.Wait() // none overtakes the goodbye
+			<-h.left
 			if !p.over.Load() {
 				final, cancel := context.WithTimeout(context.WithoutCancel(ctx), byeWait)
 				defer cancel()

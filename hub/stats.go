@@ -2,7 +2,7 @@ package hub
 
 import "time"
 
-// Stats is what a [Hub] counts. Connections to Nodes are of now, all others since
+// Stats is what a [Hub] counts. Connections to NodesKnown are of now, all others since
 // New.
 type Stats struct {
 	Connections   int // registered: PENDING, LIVE, and dead ones not removed yet
@@ -15,6 +15,8 @@ type Stats struct {
 	StaleFor time.Duration // 0 while fresh, and before Run
 	Lag      time.Duration // how long ago the newest heartbeat of this node that came back was sent; 0: none yet
 	Nodes    int           // expected to acknowledge ends, this one included; the last known number while none is heard
+
+	NodesKnown bool // Nodes are all; false: there may be some that this one has not heard of, see [Hub.Acks]
 
 	Stales        uint64        // how often the hub became stale
 	Resets        uint64        // subscriptions dropped because they were silent
@@ -42,6 +44,7 @@ func (h *Hub) Stats() Stats {
 		Fresh:         h.Fresh(),
 		Lag:           h.health.lag(),
 		Nodes:         h.pulse.peers.count(),
+		NodesKnown:    h.nodesKnown(),
 		Stales:        h.health.stales.Load(),
 		Resets:        h.resets.Load(),
 		BeatsSent:     h.pulse.sent.Load(),

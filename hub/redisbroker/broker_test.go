@@ -5,7 +5,9 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,6 +21,7 @@ import (
 	"github.com/sessionhub/sessionhub/hub/hubtest"
 	"github.com/sessionhub/sessionhub/hub/redisbroker"
 	"github.com/sessionhub/sessionhub/internal/redistest"
+	"github.com/sessionhub/sessionhub/session/redisstore"
 )
 
 func TestMain(m *testing.M) { redistest.Main(m) }
@@ -39,6 +42,62 @@ func TestBroker(t *testing.T) {
 			Cut:  func() { killPubSub(t, c) },
 		}
 	})
+}
+
+// The user of this kit has the rights that a store says are needed, and no others.
+func TestBroker_leastRights(t *testing.T) {
+	s, prefix := redistest.Start(t), redistest.Prefix(t)
+	url := "redis://hub:pw@" + s.Addr + "/0?dial_timeout=2s&read_timeout=2s&write_timeout=2s"
+	c, err := redisstore.NewClient(url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	store, err := redisstore.New(c, redisstore.Options{Prefix: prefix})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	s.SetUser(t, "hub", append(store.Rights(), ">pw")...)
+	admin := s.Client(t)
+	hubtest.TestBroker(t, func(*testing.T) hubtest.Harness {
+		return hubtest.Harness{
+			Node: func() hub.Broker { return newBroker(c, prefix) },
+			Cut:  func() { killPubSub(t, admin) },
+		}
+	})
+	if denied, err := admin.ACLLog(t.Context(), 10).Result(); err != nil || len(denied) > 0 {
+		t.Errorf("Redis denied %+v, %v", denied, err)
+	}
+}
+
+// What is subscribed to while Redis is away, and given up, leaves nothing.
+func TestBroker_forgetsWhatWasGivenUpWhileRedisIsAway(t *testing.T) {
+	s := redistest.Start(t)
+	c := s.Client(t)
+	b := newBroker(c, "sessionhub")
+	r := run(t, b)
+	r.await(t, "fresh")
+	s.Kill()
+	r.await(t, "fresh", "stale")
+	const topics, size = 500, 64 << 10
+	before := heap()
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	for i := range topics {
+		if err := b.Subscribe(over, strings.Repeat("x", size)+strconv.Itoa(i)); !errors.Is(err, context.Canceled) {
+			t.Fatalf("Subscribe = %v", err)
+		}
+	}
+	eventually(t, func() bool { return heap() < before+topics*size/4 }, func() any { return heap() - before })
+}
+
+// heap returns how many bytes are in use.
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }
 
 func newBroker(c redis.UniversalClient, prefix string) *redisbroker.Broker {

@@ -90,6 +90,7 @@ func (b *Broker) reset() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.missing, b.broken = 0, false
+	clear(b.dirty) // what is wanted is touched below; the rest is forgotten
 	for name, c := range b.channels {
 		c.state, c.first = off, false
 		if c.wanted == 0 {

@@ -53,7 +53,7 @@ var table = map[string]row{
 	"session/sessiontest": {ours: []string{"session"}, outside: []string{porcupine, rapid, cmp}, tests: []string{"session/memstore"}},
 
 	"hub":             {ours: []string{"internal/notice", "internal/failpoint"}, tests: []string{"hub/hubtest"}},
-	"hub/redisbroker": {ours: []string{"hub"}, outside: []string{goredis}, tests: []string{"hub/hubtest"}},
+	"hub/redisbroker": {ours: []string{"hub"}, outside: []string{goredis}, tests: []string{"hub/hubtest", "session/redisstore"}},
 	"hub/hubtest":     {ours: []string{"hub"}},
 
 	"transport": {

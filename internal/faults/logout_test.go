@@ -30,10 +30,11 @@ func TestD01_aLogoutReachesAllSocketsOnBothNodes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			redis, prefix := redistest.Shared(t).URL, redistest.Prefix(t)
 			// An answer says that all nodes have marked, however late that is.
-			options := hub.Options{AckWait: patience}
+			// The nodes have to know that there is no third, which takes three heartbeats.
+			options := hub.Options{AckWait: patience, Heartbeat: 2 * time.Second}
 			a := start(t, plan{redis: redis, prefix: prefix, hub: options})
 			b := start(t, plan{redis: redis, prefix: prefix, hub: options})
-			eventually(t, "the nodes know each other", func() bool { return a.hub.Stats().Nodes == 2 })
+			eventually(t, "the nodes know each other", func() bool { return a.knows(2) })
 			bestStop, bestGone := patience, patience
 			for round := range 3 {
 				stops, gone := a.logoutRound(b, fmt.Sprint("user", round), sessions, perNode/sessions)

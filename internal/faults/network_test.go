@@ -40,7 +40,7 @@ func blackHole(t *testing.T, hole func(p *faultproxy.Proxy, on bool)) {
 	proxy := faultproxy.Start(t, server.Addr)
 	far := start(t, plan{redis: "redis://" + proxy.Addr, prefix: prefix, hub: hub.Options{Heartbeat: beat}})
 	near := start(t, plan{redis: server.URL, prefix: prefix, hub: hub.Options{Heartbeat: beat}})
-	eventually(t, "the nodes know each other", func() bool { return near.hub.Stats().Nodes == 2 })
+	eventually(t, "the nodes know each other", func() bool { return near.knows(2) })
 	leaves, stays := near.login("alice"), near.login("bob")
 	lost, other := far.open(leaves), far.open(stays)
 	lost.wantAnswer("hello")
@@ -84,7 +84,7 @@ func blackHole(t *testing.T, hole func(p *faultproxy.Proxy, on bool)) {
 	}
 	far.wantOut(leaves)
 	// The next one is heard everywhere.
-	eventually(t, "the nodes know each other", func() bool { return near.hub.Stats().Nodes == 2 && far.hub.Stats().Nodes == 2 })
+	eventually(t, "the nodes know each other", func() bool { return near.knows(2) && far.knows(2) })
 	if result := near.logout(stays, session.This); result.NodesAcked != 2 || result.NodesExpected != 2 {
 		t.Errorf("logout = %+v, want 2 of 2 nodes", result)
 	}

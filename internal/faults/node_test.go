@@ -122,6 +122,12 @@ func start(t testing.TB, p plan) *node {
 	return n
 }
 
+// knows reports whether the node knows of so many nodes, and that these are all.
+func (n *node) knows(nodes int) bool {
+	st := n.hub.Stats()
+	return st.NodesKnown && st.Nodes == nodes
+}
+
 // newClient returns a client for many requests at once.
 func newClient() *http.Client {
 	return &http.Client{

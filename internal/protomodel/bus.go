@@ -18,6 +18,7 @@ type bus struct {
 	question bool  // whether it has marked is on its way to the node
 	late     bool  // the node's newest beat that came back is older than the stale limit
 	expected bool  // the node that is asked counts on this one
+	unheard  bool  // the node that is asked has not listened for long enough to know of this one
 }
 
 // breakLink loses all that was on its way.
@@ -97,6 +98,16 @@ func (w *world) busSteps(m moment, yield func(step, moment)) {
 		n := m
 		n.bus.expected = false
 		yield(people(asked, "has heard no heartbeat of node 2, and counts on it no more"), n)
+	}
+	switch {
+	case b.unheard && silent:
+		n := m
+		n.bus.unheard = false
+		yield(people(asked, "has listened for as long as a node that is not heard may be fresh"), n)
+	case b.unheard:
+		n := m
+		n.bus.unheard, n.bus.expected = false, true
+		yield(people(asked, "hears a heartbeat of node 2"), n)
 	}
 	if w.drain && b.expected && (m.socket.phase == absent || m.socket.phase == closed || !w.has(byeLast)) {
 		n := m

@@ -43,7 +43,8 @@
 // One server gives all that it sends to one subscriber in one order, so that a
 // heartbeat overtakes no notice; on a cluster it may, by the time that the servers'
 // own bus takes. Then a caller may be told for that long that all nodes have marked
-// that were counted on, while a node that was silent before comes back ("newcomer").
+// that were counted on, while a node that was silent before comes back ("newcomer");
+// also by a node whose subscription lags, or has broken a moment ago.
 //
 // A failover breaks or silences the subscription: whoever can still talk to the old
 // server is cut off by the operator (min-replicas-to-write).

@@ -197,6 +197,9 @@ func (w *world) tellSteps(m moment, yield func(step, moment)) {
 		again(endShut, true)
 	case endShut:
 		switch {
+		case m.bus.unheard && w.has(sayUnknown):
+			n.end.phase = endTold
+			yield(does(asked, "tells the caller that there may be nodes that it has not heard of"), n)
 		case w.alone || !m.bus.expected:
 			n.end.phase, n.end.complete, n.end.acked = endTold, true, w.alone
 			yield(does(asked, "tells the caller that all nodes have marked: there is no other"), n)

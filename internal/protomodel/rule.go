@@ -51,6 +51,7 @@ const (
 	staleFirst
 	beatFirst
 	byeLast
+	sayUnknown
 	unreadableIsGap
 
 	// Of a node that may have missed it.

@@ -73,8 +73,10 @@ var rulebook = []Rule{
 		Where: []Place{{"hub", "peers.tick"}, {"hub", "health.deadline"}}},
 	{ID: beatFirst, Name: "a node that is fresh has been heard by the others", Wrong: HandledTold, Scenario: "acknowledgements",
 		Where: []Place{{"hub", "health.settle"}, {"hub", "Hub.beatCame"}}},
-	{ID: byeLast, Name: "a node says goodbye when it has no connections any more", Wrong: HandledTold, Scenario: "drain",
-		Where: []Place{{"hub", "Hub.goodbye"}, {"hub", "Hub.Drain"}, {"hub", "Hub.Register"}}},
+	{ID: byeLast, Name: "a node says goodbye when it has no connections any more, or has marked all for good", Wrong: HandledTold, Scenario: "drain",
+		Where: []Place{{"hub", "Hub.goodbye"}, {"hub", "Hub.Drain"}, {"hub", "Hub.Register"}, {"hub", "Hub.leave"}, {"hub", "Hub.beat"}}},
+	{ID: sayUnknown, Name: "who may not have heard of a node does not say that all have marked", Wrong: HandledTold, Scenario: "beginner",
+		Where: []Place{{"hub", "Hub.nodesKnown"}, {"hub", "health.hearsAll"}, {"hub", "Hub.Acks"}}},
 	{ID: unreadableIsGap, Name: "what cannot be read is a gap", Wrong: FreshZombie, Scenario: "another version",
 		Where: []Place{{"hub", "Hub.unreadable"}}},
 
@@ -116,7 +118,7 @@ var rulebook = []Rule{
 	{ID: recognisePrevious, Name: "the previous secret is recognised for a while", Wrong: ToldEnded, Scenario: "cookies",
 		Where: []Place{{"session", "Manager.hold"}, {"session/redisstore/lua/login.lua", "rec[PREVIOUS_KIND] = MATCH_ELEVATED"}}},
 	{ID: opID, Name: "a save has a name, which the store remembers", Wrong: SavedTwice, Scenario: "sent again",
-		Where: []Place{{"session/redisstore/lua/save.lua", "if again then return answer('ok', MATCH_CURRENT, deltas) end"}}},
+		Where: []Place{{"session/redisstore/lua/op.lua", "again = at and at % OP_BYTES == 1"}}},
 	{ID: renewInPlace, Name: "a secret is renewed in its place", Wrong: TwoKeys, Scenario: "renewal",
 		Where: []Place{{"session/redisstore/lua/save.lua", "rec[SECRET] = new"}}},
 

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -236,11 +237,15 @@ func answers(ctx context.Context, port int) bool {
 
 // freePort finds a port below those that the kernel gives to outgoing
 // connections. A port among them could be taken while the server is down, and
-// a client that dials it again and again may even be connected to itself.
+// a client that dials it again and again may even be connected to itself. The tests
+// of other packages keep off it as long as this process runs.
 func freePort() (int, error) {
 	var err error
 	for range 100 {
 		port := 15000 + rand.IntN(17000)
+		if err = claim(port); err != nil {
+			continue
+		}
 		var l net.Listener
 		l, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 		if err == nil {
@@ -248,6 +253,27 @@ func freePort() (int, error) {
 		}
 	}
 	return 0, fmt.Errorf("redistest: no free port: %w", err)
+}
+
+// claimed are the ports of this process.
+var claimed struct {
+	sync.Mutex
+	by map[int]net.Listener // of names that belong to a process as ports do, and need no file
+}
+
+// claim takes a port for this process, whether or not a server has it just now.
+func claim(port int) error {
+	l, err := net.Listen("unix", "@sessionhub-redistest-"+strconv.Itoa(port))
+	if err != nil {
+		return err
+	}
+	claimed.Lock()
+	defer claimed.Unlock()
+	if claimed.by == nil {
+		claimed.by = make(map[int]net.Listener)
+	}
+	claimed.by[port] = l
+	return nil
 }
 
 func lastLine(text []byte) []byte {
