@@ -50,7 +50,8 @@ type Result struct {
 	// NodesAcked is how many nodes have marked their connections, so that
 	// they handle and receive nothing more, out of NodesExpected. Where nothing
 	// lives that could end, nobody is asked, and this node alone counts: what an
-	// earlier call ended may still be on its way to the others.
+	// earlier call ended may still be on its way to the others. A node that cannot
+	// know how many there are, as in its first seconds, expects one more than acked.
 	NodesAcked    int `json:"nodes_acked"`
 	NodesExpected int `json:"nodes_expected"`
 
