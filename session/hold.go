@@ -90,11 +90,17 @@ func (m *Manager) Hold(ctx context.Context, c Credential) (*Hold, error) {
 	}
 	key := liveKey{f.root.Name, c.ID}
 	l := m.lives.acquire(key)
+	held := false
+	defer func() { // also when what the program brought along panics
+		if !held {
+			m.lives.release(key, l)
+		}
+	}()
 	h, err := m.hold(ctx, f, l, c)
 	if err != nil {
-		m.lives.release(key, l)
 		return nil, fmt.Errorf("hold %s: %w", Short(c.ID), err)
 	}
+	held = true
 	return h, nil
 }
 
