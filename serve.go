@@ -137,8 +137,7 @@ func (a *App) checkPush(ctx context.Context) error {
 		defer entry.Remove()
 		alone := session.New(a.sessions.Registry(), a.store, session.Options{Timeout: a.o.StoreTimeout, Logger: a.log})
 		_, err = alone.EndSession(ctx, root, "start-check", "start check")
-		for errors.Is(err, session.ErrUnavailable) && ctx.Err() == nil { // slow today, or about to come
-			time.Sleep(100 * time.Millisecond)
+		for errors.Is(err, session.ErrUnavailable) && pause(ctx, 100*time.Millisecond) { // slow today, or about to come
 			_, err = alone.EndSession(ctx, root, "start-check", "start check")
 		}
 		if err == nil {
@@ -154,6 +153,15 @@ func (a *App) checkPush(ctx context.Context) error {
 			"(is one prefix used for store and broker, and may this user PUBLISH and SUBSCRIBE?): %w", err)
 	}
 	return nil
+}
+
+// pause waits, and reports whether ctx has not ended.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+	return ctx.Err() == nil
 }
 
 // ear is a connection that only hears that it ended.

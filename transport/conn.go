@@ -3,11 +3,9 @@ package transport
 import (
 	"bufio"
 	"encoding/binary"
-	"errors"
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -104,15 +102,9 @@ func (c *conn) sayBye() {
 	}
 	c.over = true
 	// When thousands end at once, the grace may be over before this goroutine came to
-	// write. A peer that takes nothing uses it up instead.
-	for range 3 {
-		began := time.Now()
-		n, err := c.Conn.Write(bye.frame[c.sent:])
-		if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(began) > bye.grace/2 {
-			return // sent, or the peer is gone
-		}
-		c.finish(bye.grace)
-	}
+	// write. To try again would be too late: TLS takes nothing more after a timeout.
+	c.finish(bye.grace)
+	_, _ = c.Conn.Write(bye.frame[c.sent:])
 }
 
 // writeMessage writes a message as one frame, in one system call.

@@ -153,7 +153,7 @@ func TestD69_aTimeoutSavesNothing(t *testing.T) {
 }
 
 // A client that leaves does not take its changes with it.
-func TestW24_aRequestThatWasCancelledIsSavedAllTheSame(t *testing.T) {
+func TestARequestThatWasCancelledIsSavedAllTheSame(t *testing.T) {
 	s := newSite(t)
 	ctx, leave := context.WithCancel(t.Context())
 	s.request(httptest.NewRequest("GET", "/", nil).WithContext(ctx), http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
