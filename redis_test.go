@@ -115,18 +115,9 @@ func TestApp_leastRights(t *testing.T) {
 	if err := ws.Write(t.Context(), websocket.MessageText, []byte("hi")); err != nil {
 		t.Fatal(err)
 	}
+	hears(t, ws, "hi") // and so has subscribed
 	nodes[0].post(t, "/say", cookie)
-	heard := make(map[string]bool)
-	for range 2 {
-		_, text, err := ws.Read(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		heard[string(text)] = true
-	}
-	if !heard["hi"] || !heard["hello"] {
-		t.Errorf("the socket heard %v", heard)
-	}
+	hears(t, ws, "hello")
 	nodes[0].post(t, "/logout", cookie)
 	if _, _, err := ws.Read(t.Context()); websocket.CloseStatus(err) != 4501 {
 		t.Errorf("after the logout: %v, want close code 4501", err)
@@ -141,6 +132,16 @@ func TestApp_leastRights(t *testing.T) {
 	}
 	if len(denials) > 0 {
 		t.Errorf("Redis denied %q", denials)
+	}
+}
+
+// hears waits for the next message of a socket.
+func hears(t *testing.T, ws *websocket.Conn, want string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if _, text, err := ws.Read(ctx); err != nil || string(text) != want {
+		t.Fatalf("heard %q, %v, want %q", text, err, want)
 	}
 }
 

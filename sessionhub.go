@@ -259,7 +259,8 @@ func (a *App) Router() chi.Router {
 func (a *App) ClientIP(r *http.Request) netip.Addr { return middleware.GetClientIPAddr(r.Context()) }
 
 // Socket returns a WebSocket endpoint for visitors with a session, whose
-// messages h handles. Every socket subscribes to the topics when it opens.
+// messages h handles. Every socket subscribes to the topics when it opens, after the
+// handshake and before its first message: what is published before that, it does not get.
 func (a *App) Socket(h transport.HandlerFunc, topics ...string) http.Handler {
 	e, err := a.Endpoint(subscribed{h, topics}, transport.Options{})
 	if err != nil {

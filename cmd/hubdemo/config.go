@@ -22,7 +22,12 @@ const usage = `Usage: hubdemo [serve] [flags]
 A small chat server. Flags may also stand in the environment, as
 HUBDEMO_LISTEN, HUBDEMO_REDIS, HUBDEMO_NODE, HUBDEMO_PUBLIC and
 HUBDEMO_TRUSTED_PROXIES; a flag comes first. A URL of Redis with a
-password belongs there: other users can see command lines.
+password belongs there: other users can see command lines. How long a
+session lives and what it may hold stands there too, as in
+SESSION_IDLE_TIMEOUT=5m or CHAT_SESSION_IDLE_TIMEOUT=1m.
+
+    hubdemo
+    hubdemo --redis redis://127.0.0.1:6379/0 --listen 127.0.0.1:8081 --node b
 
 `
 
@@ -69,7 +74,7 @@ func parseConfig(args []string, lookup func(string) (string, bool), out io.Write
 		}
 		p, err := netip.ParsePrefix(s)
 		if err != nil {
-			return c, fmt.Errorf("trusted proxies: %w", err)
+			return c, fmt.Errorf("trusted proxies: %q is no network, as 10.0.0.0/8 is one", s)
 		}
 		c.proxies = append(c.proxies, p)
 	}

@@ -43,7 +43,7 @@ func newDemo(app *sessionhub.App, a *accounts, log *slog.Logger) (*demo, error) 
 func (d *demo) routes(secure bool) http.Handler {
 	r := d.app.Router()
 	r.Use(headers(secure), middleware.GetHead)
-	r.Get("/", d.index)
+	r.Get("/", d.index(!secure))
 	r.Get("/static/{name}", d.page.asset)
 	r.Post("/signup", d.signup)
 	r.Post("/login", d.login)

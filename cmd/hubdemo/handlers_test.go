@@ -361,6 +361,9 @@ func TestStoreDown_is503(t *testing.T) {
 			t.Errorf("%s: %s %v", r.Request.URL.Path, r.body, r.Header)
 		}
 	}
+	if r := b.get("/"); !strings.Contains(r.body, `action="/logout"`) || strings.Contains(r.body, `action="/login"`) {
+		t.Errorf("who cannot be looked up sees %s, want a way to log out and none to log in", r.body)
+	}
 	for _, media := range []string{"application/json", "application/x-www-form-urlencoded"} {
 		again := n.browser(t)
 		again.http.Jar.SetCookies(mustParse(t, n.url), b.http.Jar.Cookies(mustParse(t, n.url)))

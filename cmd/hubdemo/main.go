@@ -15,11 +15,13 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/sessionhub/sessionhub"
+	"github.com/sessionhub/sessionhub/session"
 )
 
 // prefix begins the demo's keys in Redis.
@@ -45,13 +47,22 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 	if c.node == "" {
 		c.node = rand.Text()[:8]
 	}
-	log := slog.New(slog.NewJSONHandler(stderr, nil)).With("node", c.node)
+	log := slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{ReplaceAttr: readable})).With("node", c.node)
 	redis.SetLogger(driverLog{log}) // else it writes lines of its own between ours
 	if err := serve(ctx, c, stdout, log); err != nil {
 		fmt.Fprintln(stderr, "hubdemo:", err)
 		return 1
 	}
+	log.Info("stopped")
 	return 0
+}
+
+// readable writes a duration as 2.5s, not in nanoseconds.
+func readable(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(a.Value.Duration().Round(time.Microsecond).String())
+	}
+	return a
 }
 
 // driverLog takes what the Redis client says of its connections. What comes of
@@ -67,7 +78,7 @@ func (d driverLog) Printf(ctx context.Context, format string, v ...any) {
 func serve(ctx context.Context, c config, stdout io.Writer, log *slog.Logger) error {
 	l, err := net.Listen("tcp", c.listen)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w; --listen takes another address", err)
 	}
 	defer l.Close()
 	public := c.public
@@ -82,6 +93,9 @@ func serve(ctx context.Context, c config, stdout io.Writer, log *slog.Logger) er
 		TrustedProxies: c.proxies,
 		Logger:         log,
 	})
+	if errors.Is(err, session.ErrUnavailable) {
+		return fmt.Errorf("%w; without --redis this node works alone", err)
+	}
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/bcrypt"
 
@@ -204,11 +205,11 @@ func TestRun_saysWhatIsWrong(t *testing.T) {
 		{"unknown command", []string{"dance"}, 2, `unknown command "dance"`},
 		{"more than a command", []string{"serve", "now"}, 2, `unknown command "now"`},
 		{"unknown flag", []string{"--dance"}, 2, "-dance"},
-		{"malformed proxies", []string{"--trusted-proxies", "10.0.0.0"}, 2, "trusted proxies"},
-		{"malformed address", []string{"--listen", "nowhere"}, 1, "nowhere"},
+		{"malformed proxies", []string{"--trusted-proxies", "10.0.0.0"}, 2, `trusted proxies: "10.0.0.0" is no network`},
+		{"malformed address", []string{"--listen", "nowhere"}, 1, "nowhere: missing port in address; --listen"},
 		{"public is no origin", []string{"--listen", "127.0.0.1:0", "--public", "ftp://x"}, 1, "Public"},
 		{"in the clear on all interfaces", []string{"--listen", "0.0.0.0:0"}, 1, "loopback"},
-		{"no Redis there", []string{"--listen", "127.0.0.1:0", "--redis", "redis://ada:hush@127.0.0.1:1/0"}, 1, "127.0.0.1:1"},
+		{"no Redis there", []string{"--listen", "127.0.0.1:0", "--redis", "redis://ada:hush@127.0.0.1:1/0"}, 1, "refused; without --redis"},
 		{"malformed Redis", []string{"--listen", "127.0.0.1:0", "--redis", "ada:hush@127.0.0.1:1"}, 1, "redis://"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -290,7 +291,7 @@ func TestRun_seedsOnce(t *testing.T) {
 		t.Fatalf("printed %q", first)
 	}
 	second, other := program(t, "--redis", s.URL, "--node", "b")
-	if got := strings.Join(second, "\n"); strings.Count(got, "seeded already") != 2 || strings.Contains(got, "password") {
+	if got := strings.Join(second, "\n"); strings.Count(got, "seeded already") != 2 || strings.Contains(got, ", password ") {
 		t.Errorf("the second node printed %q", second)
 	}
 	_, secret, ok := strings.Cut(first[0], "user ada, password ")
@@ -301,6 +302,40 @@ func TestRun_seedsOnce(t *testing.T) {
 		b := (&node{url: url}).browser(t)
 		want(t, b.post("/login", `{"user":"ada","password":"`+secret+`"}`), http.StatusOK)
 		want(t, b.get("/readyz"), http.StatusOK)
+	}
+}
+
+func TestRun_logsTheDrainAndDurationsThatCanBeRead(t *testing.T) {
+	s := redistest.Start(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	r, w := io.Pipe()
+	defer r.Close()
+	logs := new(buffer)
+	status := make(chan int, 1)
+	go func() {
+		defer w.Close()
+		status <- run(ctx, []string{"--redis", s.URL, "--listen", "127.0.0.1:0"}, nothing, w, logs)
+	}()
+	for in := bufio.NewScanner(r); in.Scan() && !strings.Contains(in.Text(), "listening"); {
+	}
+	s.Pause() // how long the subscription is silent is told
+	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(logs.String(), "stale"); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("logs %s", logs)
+		}
+	}
+	s.Resume()
+	cancel()
+	if got := <-status; got != 0 {
+		t.Errorf("exit status %d", got)
+	}
+	lines := strings.Split(strings.TrimSpace(logs.String()), "\n")
+	if last := lines[len(lines)-1]; !strings.Contains(last, `"msg":"stopped"`) {
+		t.Errorf("the last line is %s", last)
+	}
+	if !strings.Contains(logs.String(), `"msg":"draining"`) || !strings.Contains(logs.String(), `"for":"2.5s"`) {
+		t.Errorf("logs %s", logs)
 	}
 }
 

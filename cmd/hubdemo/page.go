@@ -61,28 +61,32 @@ func (p *page) asset(w http.ResponseWriter, r *http.Request) {
 
 // view is what the page shows before its script runs.
 type view struct {
-	User  string
-	Error string
+	User    string
+	Error   string
+	Unknown bool // there is a cookie, and whose it is cannot be looked up
+	Seeded  bool // there are accounts to try the demo with
 }
 
-// index serves the page.
-func (d *demo) index(w http.ResponseWriter, r *http.Request) {
-	code := http.StatusOK
-	v := view{Error: sentence(r.URL.Query().Get("error"))}
-	s, err := current(r.Context())
-	if err != nil {
-		p := d.problem(r, err)
-		code, v.Error = p.status, p.text
+// index serves the page. seeded says that there are accounts to try it with.
+func (d *demo) index(seeded bool) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		code := http.StatusOK
+		v := view{Error: sentence(r.URL.Query().Get("error")), Seeded: seeded}
+		s, err := current(r.Context())
+		if err != nil {
+			p := d.problem(r, err)
+			code, v.Error, v.Unknown = p.status, p.text, p.status == http.StatusServiceUnavailable
+		}
+		v.User = s.User
+		var b bytes.Buffer
+		if err := d.page.index.Execute(&b, v); err != nil {
+			d.log.ErrorContext(r.Context(), "render the page", "error", err)
+			http.Error(w, "internal error", http.StatusInternalServerError)
+			return
+		}
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(code)
+		_, _ = b.WriteTo(w)
 	}
-	v.User = s.User
-	var b bytes.Buffer
-	if err := d.page.index.Execute(&b, v); err != nil {
-		d.log.ErrorContext(r.Context(), "render the page", "error", err)
-		http.Error(w, "internal error", http.StatusInternalServerError)
-		return
-	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(code)
-	_, _ = b.WriteTo(w)
 }

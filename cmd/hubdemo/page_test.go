@@ -67,6 +67,9 @@ func TestPage_behindTLSAsksForIt(t *testing.T) {
 	if got := r.Header.Get("Strict-Transport-Security"); got == "" {
 		t.Error("no Strict-Transport-Security")
 	}
+	if strings.Contains(r.body, "grace") {
+		t.Errorf("a page for everybody tells of accounts to try it with: %s", r.body)
+	}
 }
 
 func TestAsset_isKeptWhileItIsTheSame(t *testing.T) {

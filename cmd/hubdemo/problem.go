@@ -21,15 +21,15 @@ var (
 	badPassword    = &problem{http.StatusBadRequest, "password", errPassword.Error()}
 	badScope       = &problem{http.StatusBadRequest, "scope", `the scope is session, others, all, one with an "id", or namespace with a "namespace"`}
 	badTarget      = &problem{http.StatusBadRequest, "target", "there is no such device of yours"}
-	tooMany        = &problem{http.StatusForbidden, "many", "signed in on as many devices as allowed, sign out on one first"}
-	badCredentials = &problem{http.StatusUnauthorized, "credentials", "no such user, or another password"}
+	tooMany        = &problem{http.StatusForbidden, "many", "logged in on as many devices as allowed, log out on one first"}
+	badCredentials = &problem{http.StatusUnauthorized, "credentials", "wrong user name or password"}
 	noSession      = &problem{http.StatusUnauthorized, "session", "no session"}
 	notLoggedIn    = &problem{http.StatusUnauthorized, "login", "log in first"}
 	nameTaken      = &problem{http.StatusConflict, "taken", "that name is taken"}
 	tooOften       = &problem{http.StatusTooManyRequests, "often", "too many attempts, try again in a minute"}
 	ended          = &problem{http.StatusBadRequest, "ended", "the session ended meanwhile"}
 	overtaken      = &problem{http.StatusConflict, "overtaken", "there was another login meanwhile, try again"}
-	notEverywhere  = &problem{http.StatusServiceUnavailable, "everywhere", "signed out on this server, the others follow as soon as they can be reached"}
+	notEverywhere  = &problem{http.StatusServiceUnavailable, "everywhere", "logged out on this server, the others follow as soon as they can be reached"}
 	unavailable    = &problem{http.StatusServiceUnavailable, "unavailable", "the store cannot be reached, try again later"}
 )
 

@@ -4,6 +4,7 @@ const byId = (id) => document.getElementById(id);
 if (document.body.dataset.user) start();
 
 function start() {
+  const me = document.body.dataset.user;
   const rooms = new Map(); // name: {messages, unread}
   let room = "";           // the one that is shown
   let socket = null;
@@ -11,6 +12,9 @@ function start() {
   let timer = 0;
   let chatEnded = false;
   let done = false;        // logged out
+  let waiting = [];        // texts that were sent and did not come back yet
+  let late = 0;            // the timer that tells of them
+  let counted = 0;         // the timer that asks how many were sent
 
   // Why a socket closed, in words. Below 4500 the page connects again by itself.
   const words = {
@@ -22,10 +26,20 @@ function start() {
 
   function status(text, state) {
     const line = byId("status");
-    line.textContent = text;
+    if (line.textContent !== text) line.textContent = text; // else it is read out again
     line.dataset.state = state;
-    byId("again").hidden = done || state !== "closed";
+    byId("again").hidden = done || isOpen() && !chatEnded || state === "connecting";
+    byId("again").textContent = chatEnded ? "Begin a new chat" : "Connect now";
     enable();
+  }
+
+  // unconfirmed says that messages wait. While its way to Redis is lost a node
+  // keeps them, and the connection looks as well as ever.
+  function unconfirmed() {
+    clearTimeout(late);
+    if (!isOpen() || chatEnded) return;
+    const n = waiting.length;
+    status(n ? `connected, ${n} of your messages ${n === 1 ? "is" : "are"} not accepted yet` : "connected", n ? "late" : "open");
   }
 
   function notice(text) {
@@ -34,13 +48,20 @@ function start() {
     line.hidden = !text;
   }
 
+  // trouble tells of requests that failed, and takes it back when one succeeds.
+  let troubled = "";
+  function trouble(text) {
+    if (text || byId("notice").textContent === troubled) notice(text);
+    troubled = text;
+  }
+
   function isOpen() { return socket !== null && socket.readyState === WebSocket.OPEN; }
 
   function connect() {
     clearTimeout(timer);
     if (socket) { socket.onclose = null; socket.close(); }
-    status("connecting…", "connecting");
     chatEnded = false;
+    status("connecting…", "connecting");
     const ws = new WebSocket(location.origin.replace(/^http/, "ws") + "/ws");
     socket = ws;
     let steady = 0;
@@ -60,9 +81,14 @@ function start() {
 
   function closed(code, reason) {
     const why = `closed: ${words[code] || reason || "no reason given"} (${code})`;
-    if (code >= 4500 || done) {
+    keep();
+    if (code === 4501 || code === 4502 || done) {
+      status(why, "ended");
+      if (!done) loggedOut();
+      return;
+    }
+    if (code >= 4500) {
       status(why, "closed");
-      if (code === 4501 || code === 4502) signedOut();
       return;
     }
     // Random and growing, so that all pages do not come back at once (RFC 6455, section 7.2.3).
@@ -71,38 +97,66 @@ function start() {
     timer = setTimeout(connect, wait);
   }
 
-  // signedOut asks the server whether the session is over: the code may mean
+  // keep puts the last message that did not come back where it can be sent
+  // again: whether it was accepted nobody knows.
+  function keep() {
+    clearTimeout(late);
+    if (waiting.length === 0 || done) return;
+    notice("what you said last may not have been accepted");
+    byId("text").value ||= waiting.at(-1);
+    waiting = [];
+  }
+
+  // loggedOut asks the server whether the session is over: the code may mean
   // another one, which this browser had before a login in another tab.
-  async function signedOut() {
+  async function loggedOut() {
     const answer = await ask("/session");
     if (answer && answer.status === 401) over();
-    if (answer && answer.ok && (await answer.json()).user !== document.body.dataset.user) location.reload();
+    if (answer && answer.ok && (await answer.json()).user !== me) location.reload();
   }
 
   // over hides what is nobody's business after a logout. Why the socket closed
   // stays to be read.
   function over() {
     done = true;
-    clearTimeout(timer);
+    for (const t of [timer, late, counted]) clearTimeout(t);
+    if (["connecting", "waiting"].includes(byId("status").dataset.state)) status("not connected", "ended");
     sessionStorage.removeItem("rooms");
     rooms.clear();
     for (const part of document.querySelectorAll("[data-private]")) part.hidden = true;
     byId("log").replaceChildren();
+    byId("text").value = "";
+    notice("");
     byId("who").hidden = true;
     byId("again").hidden = true;
     byId("welcome").hidden = false;
+    byId(byId("took").hidden ? "status" : "took").focus(); // what had it is hidden
   }
 
   function receive(m) {
     if (m.error) {
       notice(m.error);
+      waiting = [];
+      unconfirmed();
     } else if (m.ended) {
       chatEnded = true;
-      status("this chat was logged out, the session goes on", "closed");
+      keep();
+      status("the chat was logged out, you are still logged in", "ended");
       refresh();
     } else if (m.room) {
       add(m);
+      if (m.user === me) accepted(m.text);
     }
+  }
+
+  // accepted notes that a message of this user came back, from this tab or
+  // another one.
+  function accepted(text) {
+    const i = waiting.indexOf(text);
+    if (i >= 0) waiting.splice(i, 1);
+    if (waiting.length === 0 || byId("status").dataset.state === "late") unconfirmed();
+    clearTimeout(counted); // the count, once for several messages in a row
+    counted = setTimeout(refresh, 500);
   }
 
   function enter(name) {
@@ -125,22 +179,25 @@ function start() {
     rooms.get(name).unread = 0;
     byId("room-title").textContent = "# " + name;
     byId("log").replaceChildren(...rooms.get(name).messages.map(line));
-    scroll();
+    scroll(true);
     list();
     enable();
   }
 
   function list() {
+    const focused = document.activeElement.dataset.room; // the buttons are new ones below
     byId("rooms").replaceChildren(...[...rooms].map(([name, r]) => {
       const button = document.createElement("button");
       button.type = "button";
       button.textContent = "# " + name + (r.unread ? ` (${r.unread} new)` : "");
+      button.dataset.room = name;
       if (name === room) button.setAttribute("aria-current", "true");
       button.onclick = () => show(name);
       const item = document.createElement("li");
       item.append(button);
       return item;
     }));
+    if (focused) document.querySelector(`[data-room="${focused}"]`).focus();
   }
 
   function add(m) {
@@ -154,9 +211,11 @@ function start() {
       return;
     }
     const log = byId("log");
+    // Who reads further up stays there.
+    const atEnd = log.scrollTop + log.clientHeight > log.scrollHeight - 40;
     log.append(line(m));
     if (log.children.length > 200) log.firstChild.remove();
-    scroll();
+    scroll(atEnd || m.user === me);
   }
 
   function line(m) {
@@ -165,21 +224,24 @@ function start() {
     at.textContent = new Date(m.at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
     const who = document.createElement("b");
     who.textContent = m.user;
+    const text = document.createElement("bdi"); // a text from right to left leaves the name alone
+    text.textContent = m.text;
     const item = document.createElement("li");
-    item.append(at, who, m.text);
+    item.append(at, " ", who, " ", text);
     return item;
   }
 
-  function scroll() {
+  function scroll(toEnd) {
     const log = byId("log");
-    log.scrollTop = log.scrollHeight;
+    if (toEnd) log.scrollTop = log.scrollHeight;
     byId("empty").hidden = log.children.length > 0;
   }
 
+  // enable leaves the field alone while there is no connection: what is being
+  // written, and the focus, stay in it.
   function enable() {
-    const off = !isOpen() || !room || chatEnded;
-    byId("text").disabled = off;
-    document.querySelector("#send button").disabled = off;
+    byId("text").disabled = !room;
+    document.querySelector("#send button").disabled = !isOpen() || !room || chatEnded;
   }
 
   // ask returns the answer, or null when there is none.
@@ -187,20 +249,22 @@ function start() {
     try {
       return await fetch(path, options);
     } catch {
-      notice("the server cannot be reached");
+      trouble("the server cannot be reached");
       return null;
     }
   }
 
   async function refresh() {
     const [devices, session] = await Promise.all([ask("/sessions"), ask("/session")]);
+    if (devices && devices.status === 503) trouble((await devices.json()).error);
     if (devices && devices.ok) {
+      trouble("");
       byId("devices").replaceChildren(...(await devices.json()).map(device));
     }
     if (session && session.ok) {
       const chat = (await session.json()).namespaces.chat;
       const n = chat.sent || 0;
-      byId("sent").textContent = `${n} ${n === 1 ? "message" : "messages"} sent in this chat.`;
+      byId("sent").textContent = `${n} ${n === 1 ? "message" : "messages"} sent in this chat, from all tabs of this device.`;
     }
   }
 
@@ -240,16 +304,15 @@ function start() {
       notice(took.error);
       return;
     }
-    byId("took").hidden = false;
     const what = { session: "Logged out.", all: "Logged out everywhere.", others: "Logged out the other devices.", one: "Logged out the device.", namespace: "Logged out of the chat." };
-    byId("took").textContent = took.store_ok
-      ? `${what[scope]} Sockets closed on this node: ${took.closed_here}. Nodes that know: ${took.nodes_acked} of ${took.nodes_expected}.`
-      : `Signed out on this server, the others follow as soon as they can be reached. Nodes that know: ${took.nodes_acked} of ${took.nodes_expected}.`;
+    const owed = took.store_ok ? "" : " The store cannot be reached now, the other nodes follow when it can.";
+    byId("took").textContent = `${what[scope]}${owed} Sockets closed on this node: ${took.closed_here}. Nodes that ended it: ${took.nodes_acked} of ${took.nodes_expected}.`;
+    byId("took").dataset.state = took.store_ok ? "done" : "owed";
+    byId("took").hidden = false;
     if (scope === "session" || scope === "all") over();
     else refresh();
   }
 
-  let counted;
   byId("join").onsubmit = (event) => {
     event.preventDefault();
     enter(byId("room").value);
@@ -259,12 +322,13 @@ function start() {
   byId("send").onsubmit = (event) => {
     event.preventDefault();
     const text = byId("text").value.trim();
-    if (!text || !isOpen()) return;
+    if (!text || !isOpen() || chatEnded) return;
     notice("");
     socket.send(JSON.stringify({ room, text }));
     byId("text").value = "";
-    clearTimeout(counted); // the count, once for several messages in a row
-    counted = setTimeout(refresh, 500);
+    waiting.push(text);
+    clearTimeout(late);
+    late = setTimeout(unconfirmed, 1000);
   };
   for (const form of document.querySelectorAll(".logout")) {
     form.onsubmit = (event) => {
@@ -273,7 +337,7 @@ function start() {
       logout(event.submitter.value, namespace && { namespace });
     };
   }
-  byId("again").onclick = () => { notice(""); connect(); };
+  byId("again").onclick = () => { notice(""); connect(); byId("text").focus(); };
   byId("refresh").onclick = refresh;
 
   history.replaceState(null, "", "/"); // an error is shown once
