@@ -167,11 +167,10 @@ func (s *Session) merged() Values {
 	var room [512]byte // most namespaces fit
 	all := Pack(room[:0])
 	if !s.cleared {
-		for k, raw := range s.base.All() {
-			if _, changed := s.changes[k]; !changed {
-				all = all.Append(k, raw)
-			}
-		}
+		all = all.AppendAll(s.base, func(key string) bool {
+			_, changed := s.changes[key]
+			return changed
+		})
 	}
 	for k, c := range s.changes {
 		if c.set {

@@ -139,10 +139,35 @@ func (p Pack) Append(key, value string) Pack {
 	return append(binary.AppendUvarint(p, uint64(len(value))), value...)
 }
 
+// AppendAll adds the values of v, without those of the keys for which except is
+// true. The other keys must not be in the pack yet. What lies between two
+// exceptions is copied in one piece.
+func (p Pack) AppendAll(v Values, except func(key string) bool) Pack {
+	if v.Len() == 0 {
+		return p
+	}
+	if len(p) == 0 {
+		p = append(p, none...)
+	}
+	n := v.Len()
+	rest := v.text[len(none):]
+	kept := rest // from the first value that is not copied yet
+	for rest != "" {
+		at := len(kept) - len(rest)
+		key, value := cut(rest)
+		if _, rest = cut(value); except(key) {
+			p, kept = append(p, kept[:at]...), rest
+			n--
+		}
+	}
+	binary.BigEndian.PutUint32(p, binary.BigEndian.Uint32(p)+uint32(n))
+	return append(p, kept...)
+}
+
 // Values returns a copy of the pack, in one allocation, without any when there
 // are no values.
 func (p Pack) Values() Values {
-	if len(p) == 0 {
+	if len(p) <= len(none) {
 		return Values{none}
 	}
 	return Values{string(p)}

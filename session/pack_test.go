@@ -81,6 +81,50 @@ func TestValues_Equal(t *testing.T) {
 	}
 }
 
+func TestPack_AppendAll(t *testing.T) {
+	old := session.NewValues(map[string]string{"a": "1", "b": "2", "c": "3", "d": strings.Repeat("4", 200)})
+	for _, c := range []struct {
+		name, except string // the keys
+	}{
+		{"nothing", ""},
+		{"the first", "a"},
+		{"the last", "d"},
+		{"neighbours", "bc"},
+		{"all but the neighbours", "ad"},
+		{"all", "abcd"},
+		{"what is not there", "x"},
+	} {
+		for name, before := range map[string]map[string]string{"an empty pack": {}, "a pack": {"": "0", "e": "5"}} {
+			t.Run(c.name+" from "+name, func(t *testing.T) {
+				want := old.Map()
+				for key := range strings.SplitSeq(c.except, "") {
+					delete(want, key)
+				}
+				var p session.Pack
+				for k, v := range before {
+					p = p.Append(k, v)
+					want[k] = v
+				}
+				p = p.AppendAll(old, func(key string) bool { return strings.Contains(c.except, key) })
+				want["after"] = "6"
+				got := p.Append("after", "6").Values()
+				if diff := cmp.Diff(want, got.Map()); diff != "" || got.Len() != len(want) {
+					t.Errorf("%d values (-want +got):\n%s", got.Len(), diff)
+				}
+			})
+		}
+	}
+	for name, v := range map[string]session.Values{"unknown": {}, "none": session.NewValues(nil)} {
+		if got := session.Pack(nil).AppendAll(v, func(string) bool { return false }).Values(); !got.Equal(session.NewValues(nil)) {
+			t.Errorf("%s: %v, want none", name, got.Map())
+		}
+	}
+	all := session.Pack(nil).AppendAll(old, func(string) bool { return true }).Values()
+	if !all.Equal(session.NewValues(nil)) {
+		t.Errorf("without all: %v, want none", all.Map())
+	}
+}
+
 func TestValues_doNotChangeWithTheirPack(t *testing.T) {
 	room := make([]byte, 0, 100)
 	p := session.Pack(room).Append("a", "1")

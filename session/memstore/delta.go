@@ -104,22 +104,11 @@ func work(d *session.Delta, old session.Values) (session.Values, error) {
 		old = session.Values{}
 	}
 	var room [512]byte // most namespaces fit, and only the result is on the heap
-	p := session.Pack(room[:0])
-	var few [8]pair
-	set := few[:0]
+	p := session.Pack(room[:0]).AppendAll(old, func(key string) bool { return names(d, key) })
+	var long longest // of what is put: the others were within the limit before
 	for k, v := range d.Set {
-		set = append(set, pair{k, v})
-	}
-	var t tally
-	for k, v := range old.All() {
-		if !sets(set, d, k) && !names(d, k) {
-			p = p.Append(k, v)
-			t.count(k, v)
-		}
-	}
-	for _, s := range set {
-		p = p.Append(s.key, s.value)
-		t.count(s.key, s.value)
+		p = p.Append(k, v)
+		long.see(k, v)
 	}
 	for k, n := range d.Add {
 		v, err := add(old, k, n)
@@ -127,7 +116,6 @@ func work(d *session.Delta, old session.Values) (session.Values, error) {
 			return session.Values{}, err
 		}
 		p = p.Append(k, v)
-		t.count(k, v)
 	}
 	for k, s := range d.Swap {
 		v, ok := old.Get(k)
@@ -136,42 +124,27 @@ func work(d *session.Delta, old session.Values) (session.Values, error) {
 		}
 		if s.New != nil {
 			p = p.Append(k, *s.New)
-			t.count(k, *s.New)
+			long.see(k, *s.New)
 		}
 	}
-	if err := t.check(); err != nil {
+	if err := long.check(); err != nil {
 		return session.Values{}, err
 	}
-	return p.Values(), nil
+	values := p.Values()
+	return values, limit(values, len(p))
 }
 
-// pair is a key and its value.
-type pair struct{ key, value string }
-
-// sets reports whether the delta sets a key. To look at a few is faster than to
-// ask a map.
-func sets(set []pair, d *session.Delta, key string) bool {
-	if len(set) > 8 {
-		_, ok := d.Set[key]
-		return ok
-	}
-	for i := range set {
-		if set[i].key == key {
-			return true
-		}
-	}
-	return false
-}
-
-// names reports whether the delta says otherwise what becomes of a key.
+// names reports whether the delta says what becomes of a key.
 func names(d *session.Delta, key string) bool {
-	if _, ok := d.Add[key]; ok {
+	if _, ok := d.Set[key]; ok {
 		return true
 	}
-	if _, ok := d.Swap[key]; ok {
-		return true
+	if len(d.Add)+len(d.Swap)+len(d.Delete) == 0 { // as for most
+		return false
 	}
-	return slices.Contains(d.Delete, key)
+	_, adds := d.Add[key]
+	_, swaps := d.Swap[key]
+	return adds || swaps || slices.Contains(d.Delete, key)
 }
 
 // add adds n to a JSON integer. The text must be the one that adding writes,
@@ -191,29 +164,40 @@ func add(values session.Values, key string, n int64) (string, error) {
 	return strconv.FormatInt(old+n, 10), nil
 }
 
-// tally counts the values of a namespace against the limits.
-type tally struct {
-	n, size int    // how many, and the bytes of keys and values
-	tooLong bool   // one is
-	long    string // its key
+// longest is the key with the longest value.
+type longest struct {
+	key  string
+	size int
 }
 
-func (t *tally) count(key, value string) {
-	t.n++
-	t.size += len(key) + len(value)
-	if len(value) > session.MaxValueBytes {
-		t.long, t.tooLong = key, true
+func (l *longest) see(key, value string) {
+	if len(value) > l.size {
+		l.key, l.size = key, len(value)
 	}
 }
 
-func (t *tally) check() error {
-	switch {
-	case t.tooLong:
-		return fmt.Errorf("%w: value of %.40q is over %d bytes", session.ErrLimit, t.long, session.MaxValueBytes)
-	case t.n > session.MaxValues:
-		return fmt.Errorf("%w: %d values of %d", session.ErrLimit, t.n, session.MaxValues)
-	case t.size > session.MaxBytes:
-		return fmt.Errorf("%w: %d bytes of %d", session.ErrLimit, t.size, session.MaxBytes)
+func (l *longest) check() error {
+	if l.size > session.MaxValueBytes {
+		return fmt.Errorf("%w: value of %.40q is over %d bytes", session.ErrLimit, l.key, session.MaxValueBytes)
+	}
+	return nil
+}
+
+// limit returns an error for values that are over a limit together. Packed they
+// are somewhat larger than their texts, so that few have to be added up.
+func limit(values session.Values, packed int) error {
+	if n := values.Len(); n > session.MaxValues {
+		return fmt.Errorf("%w: %d values of %d", session.ErrLimit, n, session.MaxValues)
+	}
+	if packed <= session.MaxBytes {
+		return nil
+	}
+	size := 0
+	for k, v := range values.All() {
+		size += len(k) + len(v)
+	}
+	if size > session.MaxBytes {
+		return fmt.Errorf("%w: %d bytes of %d", session.ErrLimit, size, session.MaxBytes)
 	}
 	return nil
 }

@@ -36,11 +36,11 @@ type record struct {
 	listing   listing // guarded by the index' lock
 }
 
-// done is which operations were carried out lately: the last one, and until
-// when earlier ones may be among those that the shard remembers.
+// done is which operations were carried out lately: one, and until when others
+// may be among those that the shard remembers.
 type done struct {
-	op             uint64 // a checksum
-	until, earlier instant
+	op            uint64 // a checksum
+	until, others instant
 }
 
 // former is the hash before the current one.

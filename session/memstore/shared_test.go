@@ -26,6 +26,28 @@ func TestStore_aLoadAllocatesNothing(t *testing.T) {
 	}
 }
 
+func TestStore_aSaveAllocatesWhatItKeeps(t *testing.T) {
+	f := newFamily()
+	s := filled(t, f, 100)
+	deltas := map[string]session.Delta{"chat": {Set: map[string]string{"text": "1"}}}
+	ops := make([]string, 102) // to begin, to warm up, and to count
+	for i := range ops {
+		ops[i] = fmt.Sprint(i)
+	}
+	version := uint64(0)
+	save := func() {
+		deltas["chat"] = session.Delta{Version: version, Set: deltas["chat"].Set}
+		if _, err := s.Save(t.Context(), f, "7", session.Save{Op: ops[version], Epoch: 1, Deltas: deltas}); err != nil {
+			t.Fatal(err)
+		}
+		version++
+	}
+	save() // begins the namespace
+	if n := testing.AllocsPerRun(100, save); n > 2 {
+		t.Errorf("a save allocates %v times, want the namespaces and the values", n)
+	}
+}
+
 // What was answered stays as it was, and what is answered is what is there.
 func TestStore_answersAreNeverChanged(t *testing.T) {
 	const sessions = 1000

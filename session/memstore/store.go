@@ -50,7 +50,7 @@ func (s *Store) Instant() {}
 type Stats struct {
 	Sessions int // records, with those that expired and were not swept yet
 	Users    int // users in the index
-	Ops      int // saves that are remembered beside the last one of each session, with those not forgotten yet
+	Ops      int // saves that are remembered beside one of each session, with those not forgotten yet
 }
 
 // Stats returns how much the store keeps at the moment. It takes one lock after

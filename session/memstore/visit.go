@@ -14,6 +14,7 @@ type visit struct {
 	family *session.Family
 	shard  *shard
 	sum    uint64 // of the id
+	op     uint64 // of the operation, see [visit.did]
 	time   time.Time
 	now    instant
 
@@ -62,22 +63,26 @@ func (v *visit) did(r *record, op string) bool {
 	if op == "" {
 		return false
 	}
-	sum := maphash.String(v.layout.root.seed, op)
-	return sum == r.done.op && v.now < r.done.until ||
-		v.now < r.done.earlier && v.shard.ops.has(v.sum^sum, v.now)
+	v.op = maphash.String(v.layout.root.seed, op)
+	return v.op == r.done.op && v.now < r.done.until ||
+		v.now < r.done.others && v.shard.ops.has(v.sum^v.op, v.now)
 }
 
-// remember notes that an operation on r was carried out. Most sessions are
-// saved less than once in [session.OpMemory], and need no place but their own for it.
+// remember notes that the operation of which [visit.did] was asked was carried
+// out. Most sessions are saved less than once in [session.OpMemory], and need no
+// place but their own for it. Another one goes to where did has just looked for
+// it: that memory is at hand.
 func (v *visit) remember(r *record, op string) {
 	if op == "" {
 		return
 	}
-	if v.now < r.done.until {
-		v.shard.ops.add(v.sum^r.done.op, r.done.until, v.now, session.OpMemory)
-		r.done.earlier = r.done.until
+	until := v.now.add(session.OpMemory)
+	if v.now >= r.done.until {
+		r.done.op, r.done.until = v.op, until
+		return
 	}
-	r.done.op, r.done.until = maphash.String(v.layout.root.seed, op), v.now.add(session.OpMemory)
+	v.shard.ops.add(v.sum^v.op, until, v.now, session.OpMemory)
+	r.done.others = until
 }
 
 // nonce returns what is kept of a nonce.
