@@ -1,5 +1,5 @@
 // Package faultproxy puts faults between a client and Redis in a test: silence
-// in one direction, latency, refused and broken connections, and replies that
+// in one direction, of all connections or of some, latency, refused and broken connections, and replies that
 // are lost after the command took effect.
 //
 //	server := redistest.Start(t)

@@ -10,6 +10,7 @@ import (
 type link struct {
 	client net.Conn
 	gone   chan struct{} // closed with the link
+	mark   int           // 1: it has one; guarded by the proxy's mu
 
 	mu     sync.Mutex // guards the following fields
 	server net.Conn

@@ -1,6 +1,7 @@
 package faultproxy
 
 import (
+	"bytes"
 	"net"
 	"sync"
 	"testing"
@@ -20,7 +21,8 @@ type Proxy struct {
 	mu      sync.Mutex // guards the following fields
 	closed  bool
 	refuse  bool
-	drop    [2]bool // by direction
+	drop    [2][2]bool // by mark (0: none) and direction
+	mark    []byte     // what marks a connection
 	delay   time.Duration
 	replies int           // until the cut; 0: no cut
 	changed chan struct{} // closed and replaced when drop changes
@@ -59,16 +61,38 @@ func Start(t testing.TB, target string) *Proxy {
 // network that loses every packet, senders are told nothing, and what they
 // sent arrives when the hole is gone, if the connection still lives then. New
 // connections are accepted.
-func (p *Proxy) DropUp(on bool) { p.setDrop(up, on) }
+func (p *Proxy) DropUp(on bool) { p.setDrop(on, [2][2]bool{{up: true}, {up: true}}) }
 
 // DropDown is DropUp for the way to the client: commands are carried out and
 // nothing is heard of them.
-func (p *Proxy) DropDown(on bool) { p.setDrop(down, on) }
+func (p *Proxy) DropDown(on bool) { p.setDrop(on, [2][2]bool{{down: true}, {down: true}}) }
 
-func (p *Proxy) setDrop(d direction, on bool) {
+// Mark marks, for good, each connection on which the client sends text in one
+// chunk from now on. It is for protocols that say early what a connection is
+// for.
+func (p *Proxy) Mark(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.drop[d] = on
+	p.mark = []byte(text)
+}
+
+// DropMarked is DropUp and DropDown for connections that [Proxy.Mark] has
+// marked. What marks a connection does not arrive any more.
+func (p *Proxy) DropMarked(on bool) { p.setDrop(on, [2][2]bool{1: {up: true, down: true}}) }
+
+// DropDownOthers is DropDown for connections that [Proxy.Mark] has not marked.
+func (p *Proxy) DropDownOthers(on bool) { p.setDrop(on, [2][2]bool{0: {down: true}}) }
+
+func (p *Proxy) setDrop(on bool, which [2][2]bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for mark, ways := range which {
+		for d, concerned := range ways {
+			if concerned {
+				p.drop[mark][d] = on
+			}
+		}
+	}
 	close(p.changed)
 	p.changed = make(chan struct{})
 }
@@ -168,7 +192,9 @@ func (p *Proxy) forward(l *link, dst, src net.Conn, d direction) {
 	for {
 		n, err := src.Read(buf)
 		if n > 0 {
-			if d == down && p.cut() {
+			if d == up {
+				p.look(l, buf[:n])
+			} else if p.cut() {
 				return
 			}
 			if !p.pass(l, d) {
@@ -181,6 +207,15 @@ func (p *Proxy) forward(l *link, dst, src net.Conn, d direction) {
 		if err != nil {
 			return
 		}
+	}
+}
+
+// look marks the connection if a chunk from its client says so.
+func (p *Proxy) look(l *link, chunk []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.mark) > 0 && l.mark == 0 && bytes.Contains(chunk, p.mark) {
+		l.mark = 1
 	}
 }
 
@@ -212,7 +247,7 @@ func (p *Proxy) pass(l *link, d direction) bool {
 	}
 	for {
 		p.mu.Lock()
-		drop, changed := p.drop[d], p.changed
+		drop, changed := p.drop[l.mark][d], p.changed
 		p.mu.Unlock()
 		if !drop {
 			return true

@@ -52,6 +52,60 @@ func TestDropDown_holdsRepliesBack(t *testing.T) {
 	c.expect(t, "during")
 }
 
+func TestMark_tellsConnectionsApart(t *testing.T) {
+	for _, c := range []struct {
+		name           string
+		drop           func(p *faultproxy.Proxy, on bool)
+		marked, others bool // are silent
+	}{
+		{"marked", (*faultproxy.Proxy).DropMarked, true, false},
+		{"others", (*faultproxy.Proxy).DropDownOthers, false, true},
+		{"all", (*faultproxy.Proxy).DropDown, true, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := faultproxy.Start(t, echo(t).addr)
+			early, marked, other := dial(t, p), dial(t, p), dial(t, p)
+			early.ask(t, "I listen")
+			p.Mark("I listen")
+			marked.ask(t, "I listen")
+			other.ask(t, "I speak")
+			conns, silent := []*conn{early, marked, other}, []bool{c.others, c.marked, c.others}
+			c.drop(p, true)
+			for i, conn := range conns {
+				conn.send(t, "during")
+				if silent[i] {
+					conn.silent(t)
+				} else {
+					conn.expect(t, "during")
+				}
+			}
+			c.drop(p, false)
+			for i, conn := range conns {
+				if silent[i] {
+					conn.expect(t, "during")
+				}
+				conn.ask(t, "after")
+			}
+		})
+	}
+}
+
+func TestDropMarked_holdsBackWhatMarks(t *testing.T) {
+	server := echo(t)
+	p := faultproxy.Start(t, server.addr)
+	c := dial(t, p)
+	p.Mark("I listen")
+	p.DropMarked(true)
+	c.ask(t, "I speak")
+	c.send(t, "I listen")
+	c.silent(t)
+	if got := server.heard(); got != "I speak\n" {
+		t.Errorf("server heard %q, want %q", got, "I speak\n")
+	}
+	p.DropMarked(false)
+	c.expect(t, "I listen")
+}
+
 func TestDrop_endsWithConnection(t *testing.T) {
 	p := faultproxy.Start(t, echo(t).addr)
 	p.DropUp(true)

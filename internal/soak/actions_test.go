@@ -148,7 +148,7 @@ func (v *visitor) lookAgain(_ context.Context, t turn) {
 
 // connect opens one more socket.
 func (v *visitor) connect(t turn) {
-	tb, resp := v.dial(t.node, v.id, v.cookie, v.room, t.pick2%4 == 0)
+	tb, resp := v.dial(t.node, v.id, v.cookie, v.room, mannerOf(t.pick2))
 	if resp != nil {
 		v.take(cookieOf(resp))
 	}
@@ -170,25 +170,20 @@ func (v *visitor) message(t turn, f frame) {
 		v.connect(t)
 		return
 	}
-	v.say(v.open[t.pick%uint64(len(v.open))], f, v.id)
+	v.say(v.open[t.pick%uint64(len(v.open))], f)
 }
 
-// say sends a message and notes it. On a quiet socket nothing is saved: while Redis
-// is away such a socket is not closed for want of it.
-func (v *visitor) say(tb *tab, f frame, session string) {
-	if tb.quiet && !f.Leave {
+// say sends a message in the manner of the socket.
+func (v *visitor) say(tb *tab, f frame) {
+	switch {
+	case f.Leave:
+	case tb.manner == listens:
+		return
+	case tb.manner == reads:
 		f = frame{Read: true}
 	}
 	f.Weight = 1 + v.weights.Int64N(1<<40)
-	v.rec.note(func(h *soak.History) {
-		f.Message = len(h.Messages)
-		h.Messages = append(h.Messages, soak.Message{
-			Session: session, Socket: tb.number, Weight: f.Weight, InChat: f.Chat, Reads: f.Read, Sent: v.rec.now(),
-		})
-	})
-	if f.Message != 0 {
-		tb.send(f)
-	}
+	tb.say(f)
 }
 
 // add does with a request what a message does.

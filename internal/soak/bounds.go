@@ -49,6 +49,7 @@ const (
 // verdict is until when a socket may do what, after an end.
 type verdict struct {
 	kind     FaultKind // that the end is put down to
+	fault    *Fault    // nil: none
 	dispatch time.Duration
 	close    time.Duration
 }
@@ -60,7 +61,7 @@ func (h *History) judge(e end, s *Socket) verdict {
 	f := h.faultAt(s.At.Slot, Span{base, base + NormalClose})
 	v := verdict{kind: Quiet, dispatch: base + NoticeDispatch, close: base + NormalClose}
 	if f != nil {
-		v.kind = f.Kind
+		v.kind, v.fault = f.Kind, f
 		switch f.Kind {
 		case Flush, Drain: // nothing that carries notices is touched
 		case Latency:

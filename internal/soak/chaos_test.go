@@ -3,6 +3,7 @@ package soak_test
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/sessionhub/sessionhub/internal/soak"
@@ -10,10 +11,20 @@ import (
 
 // chaos breaks one thing at a time.
 type chaos struct {
-	*cluster
+	*client
 	rng  *rand.Rand
 	deck []soak.FaultKind
 }
+
+// How long the halves of a [soak.Split] last at least. The first one is as long as
+// it can be: sockets have to go silent in it, [soak.LostDispatch] after the end of
+// their session, and the node's attempt to subscribe anew, which it gives up after
+// 5 s, is to succeed with its end. In the second half the node is subscribed, until
+// it misses its heartbeats, and cannot look up what it has missed.
+const (
+	splitDeaf = 5500 * time.Millisecond
+	splitMute = 3 * time.Second
+)
 
 // settles is the quiet time after a fault: what follows from it is over, and
 // there is some time without any.
@@ -22,14 +33,11 @@ const settles = soak.Recovery + 1500*time.Millisecond
 // run breaks things until the time is over, and leaves nothing broken.
 func (c *chaos) run(ctx context.Context) {
 	sleep(ctx, 2*time.Second)
-	for ctx.Err() == nil {
-		// In turn, in an order of its own each time: every kind comes up.
-		if len(c.deck) == 0 {
-			c.deck = append(c.deck, soak.Faults...)
-			c.rng.Shuffle(len(c.deck), func(i, j int) { c.deck[i], c.deck[j] = c.deck[j], c.deck[i] })
+	for i := 0; ctx.Err() == nil; i++ {
+		kind := soak.Split
+		if i%3 != 1 {
+			kind = c.draw()
 		}
-		kind := c.deck[0]
-		c.deck = c.deck[1:]
 		slot := c.rng.IntN(len(c.nodes))
 		span := time.Second + time.Duration(c.rng.Int64N(int64(*longest-time.Second)))
 		c.breaks(ctx, kind, slot, span)
@@ -38,7 +46,23 @@ func (c *chaos) run(ctx context.Context) {
 			quiet = time.Second
 		}
 		sleep(ctx, quiet)
+		if ctx.Err() == nil {
+			c.allReady()
+		}
 	}
+}
+
+// draw returns the kinds in turn, in an order of its own each time: every kind comes
+// up. A split comes between them: it takes longest and shows most, and each run
+// that lasts a minute is to have one.
+func (c *chaos) draw() soak.FaultKind {
+	if len(c.deck) == 0 {
+		c.deck = slices.DeleteFunc(slices.Clone(soak.Faults), func(k soak.FaultKind) bool { return k == soak.Split })
+		c.rng.Shuffle(len(c.deck), func(i, j int) { c.deck[i], c.deck[j] = c.deck[j], c.deck[i] })
+	}
+	kind := c.deck[0]
+	c.deck = c.deck[1:]
+	return kind
 }
 
 // breaks carries out one fault. The node is that of the slot.
@@ -71,6 +95,16 @@ func (c *chaos) breaks(ctx context.Context, kind soak.FaultKind, slot int, span 
 		n.proxy.DropDown(true)
 		sleep(ctx, span)
 		n.proxy.DropDown(false)
+	case soak.Split:
+		n.proxy.DropMarked(true)
+		c.aim(ctx, n, rand.New(rand.NewPCG(c.rng.Uint64(), 1)))
+		sleep(ctx, splitDeaf-aiming+span/8)
+		n.proxy.DropDownOthers(true)
+		n.proxy.DropMarked(false)
+		turn := c.rec.now()
+		c.rec.note(func(h *soak.History) { h.Faults[number].Turn = turn })
+		sleep(ctx, splitMute+span/6)
+		n.proxy.DropDownOthers(false)
 	case soak.Latency:
 		// As many as there is time for: not from the generator of decisions.
 		delays := rand.New(rand.NewPCG(c.rng.Uint64(), 0))

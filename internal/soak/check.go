@@ -46,17 +46,29 @@ func Check(h *History) *Report {
 	published := make([][]Delivery, len(h.Sockets))
 	for _, d := range h.Deliveries {
 		published[d.Socket] = append(published[d.Socket], d)
-		if m := h.Messages[d.Message]; !m.Reads && (m.Saved == 0 || d.At < m.Saved) {
+		m := h.Messages[d.Message]
+		if m.Reads {
+			continue
+		}
+		c.r.Checks[Unsaved]++
+		if m.Saved == 0 || d.At < m.Saved {
 			c.found(Unsaved, d.At, h.Sockets[d.Socket].Session, d.Socket,
 				"message %d was delivered at %v, and saved at %v", d.Message, d.At, m.Saved)
 		}
 	}
-	dispatched := make([][]int, len(h.Sockets))
+	said, dispatched := make([][]int, len(h.Sockets)), make([][]int, len(h.Sockets))
 	for i, m := range h.Messages {
+		if m.Sent != 0 {
+			said[m.Socket] = append(said[m.Socket], i)
+		}
 		if m.Dispatched != 0 {
 			dispatched[m.Socket] = append(dispatched[m.Socket], i)
 		}
-		if m.Answered != 0 && !m.Reads && (m.Saved == 0 || m.Answered < m.Saved) {
+		if m.Answered == 0 || m.Reads {
+			continue
+		}
+		c.r.Checks[Unsaved]++
+		if m.Saved == 0 || m.Answered < m.Saved {
 			c.found(Unsaved, m.Answered, m.Session, m.Socket,
 				"message %d was answered at %v, and saved at %v", i, m.Answered, m.Saved)
 		}
@@ -64,7 +76,7 @@ func Check(h *History) *Report {
 	for _, b := range h.biographies() {
 		c.r.count(h, b)
 		for _, n := range b.sockets {
-			c.socket(b, n, dispatched[n], published[n])
+			c.socket(b, n, said[n], dispatched[n], published[n])
 		}
 		c.back(b)
 		c.again(b)
@@ -92,7 +104,7 @@ func (c *checker) add(v Violation) {
 }
 
 // socket judges one socket by each end that it has. The first one is measured.
-func (c *checker) socket(b *biography, n int, dispatched []int, published []Delivery) {
+func (c *checker) socket(b *biography, n int, said, dispatched []int, published []Delivery) {
 	s := &c.h.Sockets[n]
 	if s.Opened == 0 {
 		return
@@ -110,6 +122,11 @@ func (c *checker) socket(b *biography, n int, dispatched []int, published []Deli
 			first = e
 		}
 		v := c.h.judge(e, s)
+		if closed >= e.at {
+			c.r.Checks[Alive]++
+			c.chances(n, e, v, closed, said)
+		}
+		c.r.Checks[Late] += len(dispatched) + len(published)
 		if min(closed, c.h.End) > v.close {
 			c.add(Violation{Alive, v.kind, v.close, b.id, n, fmt.Sprintf(
 				"socket %d was open until %v, its end (%s) was at %v and the bound %v", n, seen(closed), e.scope, e.at, v.close)})
@@ -170,7 +187,11 @@ func (c *checker) back(b *biography) {
 		}
 		elsewhere := func(p Place) bool { return e.here != Place{} && e.here != p }
 		for _, l := range b.loads {
-			if l.Answer == Found && l.From > e.at && !elsewhere(l.At) {
+			if l.From <= e.at || elsewhere(l.At) || l.Answer == Away {
+				continue
+			}
+			c.r.Checks[Back]++
+			if l.Answer == Found {
 				c.found(Back, l.From, b.id, 0, "found at %v (node %v), its end (%s) was at %v", l.From, l.At, e.scope, e.at)
 			}
 		}

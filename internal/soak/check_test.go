@@ -81,6 +81,20 @@ func TestCheck(t *testing.T) {
 				message(h, soak.Message{Socket: 1, Sent: at, Dispatched: at, Saved: at + ms})
 			}
 		}, nil},
+		{"a socket that reads does not live because of its messages", func(h *soak.History) {
+			stays(h)
+			h.Rules.Idle = 12 * sec
+			h.Sockets[1].Quiet = true
+			for at := 5 * sec; at < 17*sec; at += 5 * sec {
+				message(h, soak.Message{Socket: 1, Reads: true, Sent: at, Dispatched: at})
+			}
+		}, []soak.Kind{soak.Alive}},
+		{"a session that was found at the last moment lives on", func(h *soak.History) {
+			stays(h)
+			h.Rules.Idle = 12 * sec
+			load(h, 17*sec+50*ms, soak.Load{Answer: soak.Found, Total: 117, Mark: 2, Chat: 1})
+			load(h, 20*sec, soak.Load{Answer: soak.Found, Total: 117, Mark: 2, Chat: 1})
+		}, nil},
 		{"a socket outlives an expiry that its node knows", func(h *soak.History) {
 			stays(h)
 			h.Expiries = []soak.Expiry{{Span: span(6*sec, 6*sec+5*ms), At: second, Session: "s", Outcome: soak.Done, Until: 15 * sec}}
@@ -291,6 +305,80 @@ func TestCheck(t *testing.T) {
 				t.Errorf("violations (-want +got):\n%s%s", diff, text.String())
 			}
 		})
+	}
+}
+
+// TestCheck_knowsItsChances is about a node that is deaf from 9 s to 18 s, and
+// subscribed again at 14 s, if the fault is a split.
+func TestCheck_knowsItsChances(t *testing.T) {
+	type chances struct{ said, published, unheard int }
+	says := func(at time.Duration) func(*soak.History) {
+		return func(h *soak.History) { message(h, soak.Message{Socket: 1, Reads: true, Sent: at}) }
+	}
+	news := func(at time.Duration) func(*soak.History) {
+		return func(h *soak.History) {
+			h.Sockets[1].Listens = true
+			h.News = append(h.News, len(h.Messages))
+			h.Messages = append(h.Messages, soak.Message{Reads: true, Sent: at})
+		}
+	}
+	for _, c := range []struct {
+		name string
+		do   func(*soak.History)
+		want chances
+	}{
+		{"nothing is said", func(*soak.History) {}, chances{0, 0, 1}},
+		{"a message within the bound", says(12 * sec), chances{0, 0, 1}},
+		{"a message after the bound", says(13*sec + 100*ms), chances{1, 0, 1}},
+		{"a message after the fault", says(18*sec + 100*ms), chances{0, 0, 1}},
+		{"news while the subscription is silent", news(13*sec + 500*ms), chances{0, 0, 1}},
+		{"news before the look-up", news(15 * sec), chances{0, 1, 1}},
+		{"news after the fault", news(18*sec + 100*ms), chances{0, 0, 1}},
+		{"a socket that asks the store", func(h *soak.History) { h.Sockets[1].Quiet = false }, chances{}},
+		{"a socket that closed in time", func(h *soak.History) {
+			h.Sockets[1].Closed = 11 * sec
+			says(13*sec + 100*ms)(h)
+			news(15 * sec)(h)
+		}, chances{}},
+		{"an end whose notice came before the fault", func(h *soak.History) {
+			h.Faults[0].From = 10*sec + 5*ms
+		}, chances{}},
+		{"a fault that is shorter than the bound", func(h *soak.History) {
+			h.Faults[0].Turn, h.Faults[0].To = 0, 11*sec
+			h.Sockets[1].Closed = 11*sec + 10*ms
+		}, chances{}},
+		{"a fault that leaves the node its ears", func(h *soak.History) {
+			h.Faults[0].Kind, h.Faults[0].Turn = soak.DeafUp, 0
+			says(13*sec + 100*ms)(h)
+		}, chances{}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := quietRun()
+			broken(h, soak.Split, 9*sec, 18*sec)
+			h.Faults[0].Turn = 14 * sec
+			h.Acts[0].Acked = 1
+			h.Sockets[1].Quiet, h.Sockets[1].Closed = true, 19*sec
+			c.do(h)
+			r := soak.Check(h)
+			if got := (chances{len(r.Said), len(r.Published), len(r.Unheard)}); got != c.want {
+				t.Errorf("chances %+v, want %+v", got, c.want)
+			}
+			if r.Failed() {
+				t.Errorf("violations %+v", r.Violations)
+			}
+		})
+	}
+}
+
+func TestChances_Missing(t *testing.T) {
+	r := soak.Check(quietRun())
+	want := []string{"dispatch while deaf", "delivery before the look-up", "socket that only a look-up closes"}
+	if diff := cmp.Diff(want, r.Missing()); diff != "" {
+		t.Errorf("missing (-want +got):\n%s", diff)
+	}
+	r = soak.Check(&soak.History{})
+	if got, want := len(r.Missing()), len(r.Checks)+3; got != want {
+		t.Errorf("an empty run misses %d chances, want all %d: %q", got, want, r.Missing())
 	}
 }
 

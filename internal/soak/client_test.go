@@ -18,11 +18,13 @@ type client struct {
 	*cluster
 	http    *http.Client
 	reading sync.WaitGroup // sockets
+	aimed   sync.WaitGroup // what [client.aim] began
 
 	mu     sync.Mutex        // guards the following fields
 	living map[string]string // the user of each session that lives, as its visitor believes
 	order  []string          // the ids of them, sorted
 	graves []grave
+	tabs   map[*tab]struct{} // that are open
 }
 
 func newClient(c *cluster) *client {
@@ -33,6 +35,7 @@ func newClient(c *cluster) *client {
 			Transport: &http.Transport{MaxIdleConnsPerHost: 256},
 		},
 		living: make(map[string]string),
+		tabs:   make(map[*tab]struct{}),
 	}
 }
 
@@ -58,6 +61,20 @@ func (c *client) other(user string, pick uint64) string {
 		return ""
 	}
 	return of[pick%uint64(len(of))]
+}
+
+// opens says that a socket is open.
+func (c *client) opens(tb *tab) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.tabs[tb] = struct{}{}
+}
+
+// closes says that it is not any more.
+func (c *client) closes(tb *tab) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.tabs, tb)
 }
 
 // reply is the answer to a request; code 0: there was none.

@@ -113,6 +113,7 @@ const startTimeout = 30 * time.Second
 // launch starts a node and returns when it answers.
 func (c *cluster) launch(place soak.Place) (*node, error) {
 	n := &node{place: place, proxy: faultproxy.Start(c.t, c.server.Addr), ended: make(chan struct{})}
+	n.proxy.Mark("\r\nsubscribe\r\n")
 	var err error
 	n.app, err = sessionhub.New(sessionhub.Options{
 		Public: public, Redis: "redis://" + n.proxy.Addr + "/0", Prefix: c.prefix,

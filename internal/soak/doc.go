@@ -42,4 +42,14 @@
 // Sockets alive after the bound; messages dispatched or delivered after the
 // bound; sessions that came back; saves that were acknowledged and are lost, or
 // count twice; and what was sent before it was saved. See [Violation].
+//
+// # What could have been counted
+//
+// A node that goes on while it is deaf does harm only where its sockets ask the
+// store for nothing, where somebody talks to them or publishes to them, and
+// where the hole is longer than the bound. So the run has sockets that only
+// read and others that only listen, aims ends at a node that has just gone
+// deaf, and gives it its subscription back before it can look anything up
+// ([Split]). [Chances] says how often that came about; a run of a minute fails
+// without.
 package soak

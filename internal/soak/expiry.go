@@ -46,6 +46,7 @@ func (h *History) activities(b *biography) []activity {
 		switch {
 		case m.Saved != 0:
 			add(Span{m.Dispatched, m.Saved}, !h.Sockets[m.Socket].Quiet)
+		case m.Reads && h.Sockets[m.Socket].Quiet:
 		case m.Dispatched != 0:
 			add(Span{m.Dispatched, m.Dispatched + working}, false)
 		}
@@ -62,7 +63,7 @@ func (h *History) expires(b *biography) end {
 	at := min(last+h.Rules.Idle, life)
 	x := b.expiry
 	for _, a := range b.used {
-		if a.From > at {
+		if a.From > at+clocks {
 			break // it was over before
 		}
 		for _, l := range b.later {

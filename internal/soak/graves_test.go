@@ -45,7 +45,7 @@ func (c *client) rob(ctx context.Context, rng *rand.Rand) {
 		switch {
 		case !ok:
 		case socket:
-			if tb, _ := c.dial(n, g.session, g.cookie, "graves", false); tb != nil {
+			if tb, _ := c.dial(n, g.session, g.cookie, "graves", writes); tb != nil {
 				sleep(ctx, 50*time.Millisecond)
 				tb.drop()
 			}

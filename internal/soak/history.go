@@ -18,6 +18,7 @@ type History struct {
 	Sockets    []Socket  // by number; 0 is not used
 	Messages   []Message // by number; 0 is not used
 	Deliveries []Delivery
+	News       []int // messages that are published to all sockets that listen, whoever lives
 	Nodes      []Node
 	Faults     []Fault
 	Stalls     []Span
@@ -129,7 +130,8 @@ type Load struct {
 type Socket struct {
 	At      Place
 	Session string        // whose cookie opened it
-	Quiet   bool          // its messages do not keep the session alive
+	Quiet   bool          // its messages, if any, only read and do not keep the session alive
+	Listens bool          // to [History.News]
 	Dialed  time.Duration // by the client
 	Opened  time.Duration // the client has the 101
 	Served  time.Duration // the handler was told that it is open
@@ -172,6 +174,7 @@ type Fault struct {
 	Span
 	Kind FaultKind
 	Slot int
+	Turn time.Duration // of [Split]: since when the node hears its subscription again, and nothing else; 0: it did not come to that
 }
 
 // FaultKind names a kind of fault.
@@ -182,6 +185,7 @@ const (
 	BlackHole  FaultKind = "black hole, both ways"
 	DeafUp     FaultKind = "black hole, to Redis"
 	DeafDown   FaultKind = "black hole, from Redis"
+	Split      FaultKind = "subscription silent, then all else"
 	Latency    FaultKind = "latency 200±100 ms"
 	Cut        FaultKind = "connections cut"
 	KillPubSub FaultKind = "CLIENT KILL pubsub"
@@ -197,5 +201,5 @@ const (
 
 // Faults are the kinds that a run can make.
 var Faults = []FaultKind{
-	BlackHole, DeafUp, DeafDown, Latency, Cut, KillPubSub, LostReply, Stop, Kill, Flush, Crash, Drain,
+	BlackHole, DeafUp, DeafDown, Split, Latency, Cut, KillPubSub, LostReply, Stop, Kill, Flush, Crash, Drain,
 }

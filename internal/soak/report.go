@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 )
@@ -14,7 +15,8 @@ type Report struct {
 	Rows       []*Row // one for each kind of fault
 	Violations []Violation
 	Undecided  int // counters that too many saves of unknown outcome may make up
-	totals     string
+	Chances
+	totals string
 }
 
 // Row is what happened under one kind of fault.
@@ -123,6 +125,11 @@ func (r *Report) Print(out io.Writer) {
 		fmt.Fprintln(w)
 	}
 	_ = w.Flush()
+	var chances []string
+	for _, c := range r.counts() {
+		chances = append(chances, fmt.Sprintf("%s %d", c.name, c.n))
+	}
+	fmt.Fprintf(out, "chances to find: %s\n", strings.Join(chances, ", "))
 	if r.Undecided > 0 {
 		fmt.Fprintf(out, "%d counters could not be decided: too many saves of unknown outcome\n", r.Undecided)
 	}

@@ -8,6 +8,9 @@ import (
 // lost finds what was saved and is not there.
 func (c *checker) lost(b *biography) {
 	for _, l := range b.loads {
+		if l.Answer == Found || l.Answer == None && l.Sure {
+			c.r.Checks[Lost]++
+		}
 		switch {
 		case l.Answer == None && l.Sure && c.h.lives(b, l.Span, l.To):
 			c.found(Lost, l.To, b.id, 0, "not there at %v (node %v), and nothing has ended it", l.To, l.At)

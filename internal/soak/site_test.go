@@ -285,9 +285,9 @@ func number(p *transport.Peer) int {
 }
 
 // topic returns what a peer's room is called.
-func topic(p *transport.Peer, chat bool) string {
-	return fmt.Sprintf("room-%s-%v", p.Query.Get("room"), chat)
-}
+func topic(p *transport.Peer, chat bool) string { return roomTopic(p.Query.Get("room"), chat) }
+
+func roomTopic(room string, chat bool) string { return fmt.Sprintf("room-%s-%v", room, chat) }
 
 func encode(f frame) []byte {
 	data, err := json.Marshal(f)

@@ -57,6 +57,13 @@ func TestSoak(t *testing.T) {
 	var text strings.Builder
 	fmt.Fprintf(&text, "seed %d\n", *seed)
 	report.Print(&text)
+	long := *lasts >= time.Minute
+	if missing := report.Missing(); len(missing) > 0 {
+		fmt.Fprintf(&text, "could not have been found in this run: %s\n", strings.Join(missing, ", "))
+		if long {
+			t.Error("the run could not have found everything")
+		}
+	}
 	if report.Failed() {
 		report.Explain(&text, h, 10)
 		fmt.Fprintf(&text, "\n%d violations; to replay the decisions:\n  go test -race ./internal/soak -run '^TestSoak$' -timeout 0 "+
@@ -65,6 +72,7 @@ func TestSoak(t *testing.T) {
 		t.Error("\n" + text.String())
 	} else {
 		t.Log("\n" + text.String())
+		checkChecker(t, h, report, long)
 	}
 	if *out != "" {
 		if err := os.WriteFile(*out, []byte(text.String()), 0o644); err != nil {
@@ -99,11 +107,17 @@ func play(t *testing.T) *soak.History {
 		act.Go(func() { c.rob(acting, rand.New(rand.NewPCG(*seed, 1<<32+uint64(i)))) })
 	}
 
+	for slot := range *slots {
+		act.Go(func() { c.herald(acting, slot) })
+	}
+
 	// Things break until shortly before the end: what is owed is to be paid.
 	breaking, stopBreaking := context.WithTimeout(acting, *lasts-settles)
 	defer stopBreaking()
-	(&chaos{cluster: c.cluster, rng: rand.New(rand.NewPCG(*seed, 1<<33))}).run(breaking)
+	(&chaos{client: c, rng: rand.New(rand.NewPCG(*seed, 1<<33))}).run(breaking)
 	act.Wait()
+	c.aimed.Wait()
+	c.allReady()
 
 	c.lookInside(rec)
 	h := rec.history()
@@ -113,6 +127,22 @@ func play(t *testing.T) *soak.History {
 	c.stop()
 	c.reading.Wait()
 	return h
+}
+
+// allReady fails unless all nodes are ready: nothing has been broken for a while, and
+// who does nothing does nothing wrong.
+func (c *client) allReady() {
+	deadline := time.Now().Add(soak.Recovery)
+	for slot := range c.nodes {
+		n := c.node(slot)
+		for err := n.app.Ready(); err != nil; err = n.app.Ready() {
+			if time.Now().After(deadline) {
+				c.t.Errorf("node %v is not ready, and nothing is broken any more: %v", n.place, err)
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
 }
 
 // lookInside asks the store itself about all sessions that there ever were.

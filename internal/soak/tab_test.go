@@ -16,24 +16,38 @@ import (
 // patience is how long a client waits for anything.
 const patience = 15 * time.Second
 
+// manner is what a client does with a socket.
+type manner int
+
+const (
+	writes  manner = iota // what changes the session
+	reads                 // nothing is saved: such a socket is not closed for want of the store
+	listens               // says nothing and gets the news
+)
+
+// mannerOf makes half of the sockets writers.
+func mannerOf(pick uint64) manner { return [...]manner{writes, reads, listens, writes}[pick%4] }
+
 // tab is a client's socket. A goroutine reads it and notes everything.
 type tab struct {
-	number int
-	quiet  bool // its messages need nothing of the store
-	rec    *recorder
-	ws     *websocket.Conn
-	gone   chan struct{} // closed when nothing more comes
-	code   atomic.Int64  // with which it closed, once gone is closed
+	number  int
+	session string // whose cookie opened it
+	place   soak.Place
+	manner  manner
+	rec     *recorder
+	ws      *websocket.Conn
+	gone    chan struct{} // closed when nothing more comes
+	code    atomic.Int64  // with which it closed, once gone is closed
 }
 
 // dial opens a socket with a cookie and notes that. It returns nil when there
 // is none, and the response when there was one.
-func (c *client) dial(n *node, session, cookie, room string, quiet bool) (*tab, *http.Response) {
-	tb := &tab{rec: c.rec, quiet: quiet, gone: make(chan struct{})}
+func (c *client) dial(n *node, session, cookie, room string, m manner) (*tab, *http.Response) {
+	tb := &tab{session: session, place: n.place, manner: m, rec: c.rec, gone: make(chan struct{})}
 	from := c.rec.now()
 	c.rec.note(func(h *soak.History) {
 		tb.number = len(h.Sockets)
-		h.Sockets = append(h.Sockets, soak.Socket{At: n.place, Session: session, Quiet: quiet, Dialed: from})
+		h.Sockets = append(h.Sockets, soak.Socket{At: n.place, Session: session, Quiet: m != writes, Listens: m == listens, Dialed: from})
 	})
 	if tb.number == 0 {
 		return nil, nil // the run is over
@@ -41,8 +55,11 @@ func (c *client) dial(n *node, session, cookie, room string, quiet bool) (*tab, 
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	path := "ws"
-	if quiet {
+	if m != writes {
 		path = "quiet"
+	}
+	if m == listens {
+		room = newsroom
 	}
 	url := fmt.Sprintf("%s/%s?socket=%d&room=%s", n.url, path, tb.number, room)
 	ws, resp, err := websocket.Dial(ctx, url, &websocket.DialOptions{
@@ -55,7 +72,11 @@ func (c *client) dial(n *node, session, cookie, room string, quiet bool) (*tab, 
 	tb.ws = ws
 	now := c.rec.now()
 	c.rec.note(func(h *soak.History) { h.Sockets[tb.number].Opened = now })
-	c.reading.Go(tb.read)
+	c.opens(tb)
+	c.reading.Go(func() {
+		tb.read()
+		c.closes(tb)
+	})
 	return tb, resp
 }
 
@@ -104,6 +125,19 @@ func (tb *tab) isGone() (code int, gone bool) {
 		return int(tb.code.Load()), true
 	default:
 		return 0, false
+	}
+}
+
+// say notes a message and sends it.
+func (tb *tab) say(f frame) {
+	tb.rec.note(func(h *soak.History) {
+		f.Message = len(h.Messages)
+		h.Messages = append(h.Messages, soak.Message{
+			Session: tb.session, Socket: tb.number, Weight: f.Weight, InChat: f.Chat, Reads: f.Read, Sent: tb.rec.now(),
+		})
+	})
+	if f.Message != 0 {
+		tb.send(f)
 	}
 }
 

@@ -5,8 +5,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"time"
-
-	"github.com/sessionhub/sessionhub/internal/soak"
 )
 
 // visitor is one browser. What it does comes from its own generator, however
@@ -68,7 +66,7 @@ func (v *visitor) run(ctx context.Context) {
 		}
 		// What is over must do nothing any more.
 		for _, tb := range v.old {
-			v.say(tb, frame{Read: t.pick%2 == 0}, v.session(tb))
+			v.say(tb, frame{Read: t.pick%2 == 0})
 		}
 		sleep(ctx, t.pause)
 	}
@@ -107,12 +105,6 @@ func deleted(all []*tab, del func(*tab) bool) []*tab {
 		}
 	}
 	return left
-}
-
-// session returns whose socket it is.
-func (v *visitor) session(tb *tab) (id string) {
-	v.rec.note(func(h *soak.History) { id = h.Sockets[tb.number].Session })
-	return id
 }
 
 // take takes over a cookie from a response.
