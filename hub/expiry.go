@@ -206,11 +206,10 @@ func (h *Hub) askExpired(ctx context.Context, store Sessions, due []*session) (s
 	for root, sessions := range byRoot {
 		for part := range slices.Chunk(sessions, batch) {
 			waiting := make(map[string]*session, len(part))
-			ids := make([]string, len(part))
-			for i, s := range part {
-				ids[i], waiting[s.name] = s.name, s
+			for _, s := range part {
+				waiting[s.name] = s
 			}
-			why := h.ask(ctx, store, root, ids, func(id string) { delete(waiting, id) })
+			why := h.ask(ctx, store, root, part, func(id string) { delete(waiting, id) })
 			if why == nil || ctx.Err() != nil {
 				continue
 			}

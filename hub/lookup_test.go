@@ -508,7 +508,7 @@ func TestRevalidation_asksInBatchesByRoot(t *testing.T) {
 			}))
 		}()
 		synctest.Wait()
-		if got, want := fmt.Sprint(batches), "map[admin:[10] main:[5000 5000 490]]"; got != want {
+		if got, want := fmt.Sprint(batches), "map[admin:[10] main:[1000 1000 1000 1000 1000 1000 1000 1000 1000 1000 490]]"; got != want {
 			t.Errorf("batches = %s, want %s", got, want)
 		}
 		cancel()

@@ -33,8 +33,10 @@ type key struct{ root, name string }
 // registry while it has any.
 type session struct {
 	key
-	entries []*Entry // guarded by its shard's mu
-	due     due      // guarded by the expiry's mu
+	shard   *shard
+	entries []*Entry  // guarded by the shard's mu
+	room    [1]*Entry // of entries, for most
+	due     due       // guarded by the expiry's mu
 }
 
 func newRegistry() *registry {
@@ -56,7 +58,8 @@ func (r *registry) add(k key, e *Entry) (place int) {
 		if sh.sessions == nil {
 			sh.sessions = make(map[key]*session)
 		}
-		s = &session{key: k, due: due{slot: -1}}
+		s = &session{key: k, shard: sh, due: due{slot: -1}}
+		s.entries = s.room[:0]
 		sh.sessions[k] = s
 	}
 	place = 1
@@ -92,7 +95,7 @@ func (r *registry) addUser(k key, e *Entry) {
 // its last entry, under the lock that a new entry of it would need.
 func (r *registry) remove(e *Entry, user key, x *expiry) {
 	s := e.session
-	sh := r.shard(s.key)
+	sh := s.shard
 	sh.mu.Lock()
 	s.entries = cut(s.entries, e, bySession)
 	if len(s.entries) == 0 {
@@ -130,9 +133,8 @@ func (r *registry) arm(s *session, left time.Duration, x *expiry) {
 	if x.rearm(s, left) {
 		return
 	}
-	sh := r.shard(s.key)
-	sh.mu.RLock()
-	defer sh.mu.RUnlock()
+	s.shard.mu.RLock()
+	defer s.shard.mu.RUnlock()
 	if len(s.entries) > 0 {
 		x.arm(s, left)
 	}
@@ -150,9 +152,8 @@ func (r *registry) armKey(k key, left time.Duration, x *expiry) {
 
 // postpone asks about s after so long, if it still has entries.
 func (r *registry) postpone(s *session, wait time.Duration, x *expiry) {
-	sh := r.shard(s.key)
-	sh.mu.RLock()
-	defer sh.mu.RUnlock()
+	s.shard.mu.RLock()
+	defer s.shard.mu.RUnlock()
 	if len(s.entries) > 0 {
 		x.postpone(s, wait)
 	}
@@ -165,6 +166,18 @@ func (r *registry) find(k key, buf []*Entry) []*Entry {
 	defer sh.mu.RUnlock()
 	if s := sh.sessions[k]; s != nil {
 		buf = append(buf, s.entries...)
+	}
+	return buf
+}
+
+// of appends the entries of s to buf, or those of the session that is in its place
+// now. Without looking for it: it is what a look-up of everything does most.
+func (r *registry) of(s *session, buf []*Entry) []*Entry {
+	s.shard.mu.RLock()
+	buf = append(buf, s.entries...)
+	s.shard.mu.RUnlock()
+	if len(buf) == 0 {
+		return r.find(s.key, buf)
 	}
 	return buf
 }
@@ -206,20 +219,20 @@ func (r *registry) all() []*Entry {
 	return all
 }
 
-// ids returns the id of every session, by root.
-func (r *registry) ids() map[string][]string {
-	ids := make(map[string][]string)
+// known returns every session that the store knows, by root.
+func (r *registry) known() map[string][]*session {
+	known := make(map[string][]*session)
 	for i := range r.shards {
 		sh := &r.shards[i]
 		sh.mu.RLock()
-		for k := range sh.sessions {
+		for k, s := range sh.sessions {
 			if k.name != "" {
-				ids[k.root] = append(ids[k.root], k.name)
+				known[k.root] = append(known[k.root], s)
 			}
 		}
 		sh.mu.RUnlock()
 	}
-	return ids
+	return known
 }
 
 // count returns how many sessions and users have entries.

@@ -32,7 +32,7 @@ type Sessions interface {
 type Report = func(id string, alive bool, epoch uint64, left time.Duration, generations map[string]uint64)
 
 // batch is how many ids one call of [Sessions] gets at most.
-const batch = 5000
+const batch = 1000
 
 // Pauses between revalidations.
 const (
@@ -119,9 +119,9 @@ func (h *Hub) revalidateOnce(ctx context.Context, sessions Sessions) error {
 	}
 	n := 0
 	var errs []error
-	for root, ids := range h.registry.ids() {
-		n += len(ids)
-		for part := range slices.Chunk(ids, batch) {
+	for root, known := range h.registry.known() {
+		n += len(known)
+		for part := range slices.Chunk(known, batch) {
 			if err := h.ask(ctx, sessions, root, part, nil); err != nil {
 				// The rest of this family would not fare better.
 				errs = append(errs, fmt.Errorf("family %q: %w", root, err))
@@ -151,26 +151,34 @@ func (h *Hub) recover(ctx context.Context, sessions Sessions, gap bool) error {
 	return nil
 }
 
-// ask has some ids checked and applies what is reported. A check that takes
-// longer than the stale limit is given up.
-func (h *Hub) ask(ctx context.Context, sessions Sessions, root string, ids []string, reported func(id string)) error {
+// ask has some sessions of a root checked and applies what is reported. A check that
+// takes longer than the stale limit is given up.
+func (h *Hub) ask(ctx context.Context, sessions Sessions, root string, part []*session, reported func(id string)) error {
 	ctx, cancel := context.WithTimeout(ctx, h.staleLimit)
 	defer cancel()
-	missing := len(ids)
+	ids := make([]string, len(part))
+	for i, s := range part {
+		ids[i] = s.name
+	}
+	n := 0
 	var entries []*Entry
 	err := sessions.Check(ctx, root, ids, func(id string, alive bool, epoch uint64, left time.Duration, generations map[string]uint64) {
-		if missing == len(ids) {
+		if n == 0 {
 			failpoint.Hit(failpoint.GapAsked)
 		}
-		missing--
-		entries = h.registry.find(key{root, id}, entries[:0])
+		if n < len(part) && part[n].name == id { // in any order, but nearly always in this one
+			entries = h.registry.of(part[n], entries[:0])
+		} else {
+			entries = h.registry.find(key{root, id}, entries[:0])
+		}
+		n++
 		h.apply(entries, alive, epoch, left, generations)
 		if reported != nil {
 			reported(id)
 		}
 	})
-	if err == nil && missing > 0 {
-		err = fmt.Errorf("%w: %d of %d", errSilent, missing, len(ids))
+	if err == nil && n < len(part) {
+		err = fmt.Errorf("%w: %d of %d", errSilent, len(part)-n, len(part))
 	}
 	return err
 }
