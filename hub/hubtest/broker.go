@@ -308,18 +308,24 @@ func testCut(t *testing.T, h Harness) {
 				return count(e, "stale") > round && count(e, "fresh") > count(e, "stale")
 			})
 		}
-		topic := fmt.Sprint("during ", round)
-		a.subscribe(t, topic)
-		x := fmt.Sprint("x", round)
-		b.publish(t, "before", x)
-		b.publish(t, topic, x)
-		if err := b.broker.Notify(t.Context(), x); err != nil {
-			t.Fatalf("Notify: %v", err)
-		}
-		a.awaitEvent(t, "publication before "+x)
-		a.awaitEvent(t, "publication "+topic+" "+x)
-		a.awaitEvent(t, "notice "+x)
+		hearsAgain(t, a, b, round)
 	}
+}
+
+// hearsAgain checks that a hears b, on the topic of before and on a new one.
+func hearsAgain(t *testing.T, a, b *node, round int) {
+	t.Helper()
+	topic := fmt.Sprint("during ", round)
+	a.subscribe(t, topic)
+	x := fmt.Sprint("x", round)
+	b.publish(t, "before", x)
+	b.publish(t, topic, x)
+	if err := b.broker.Notify(t.Context(), x); err != nil {
+		t.Fatalf("Notify: %v", err)
+	}
+	a.awaitEvent(t, "publication before "+x)
+	a.awaitEvent(t, "publication "+topic+" "+x)
+	a.awaitEvent(t, "notice "+x)
 }
 
 func testReset(t *testing.T, h Harness) {
@@ -335,18 +341,8 @@ func testReset(t *testing.T, h Harness) {
 		if stale < 0 {
 			t.Errorf("events = %.2000q: no Stale says %q", a.events(), cause)
 		}
-		topic := fmt.Sprint("during ", round)
-		a.subscribe(t, topic)
-		x := fmt.Sprint("x", round)
-		b.publish(t, "before", x)
-		b.publish(t, topic, x)
-		if err := b.broker.Notify(t.Context(), x); err != nil {
-			t.Fatalf("Notify: %v", err)
-		}
-		a.awaitEvent(t, "publication before "+x)
-		a.awaitEvent(t, "publication "+topic+" "+x)
-		a.awaitEvent(t, "notice "+x)
-		b.awaitEvent(t, "notice "+x)
+		hearsAgain(t, a, b, round)
+		b.awaitEvent(t, fmt.Sprint("notice x", round))
 	}
 }
 
