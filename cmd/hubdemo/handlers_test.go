@@ -315,7 +315,7 @@ func TestSessions_listsTheUsersOwn(t *testing.T) {
 	id := here.signup("linus")
 	there := other.login("linus")
 	stranger := n.browser(t).signup("rob")
-	socket := other.tab()
+	socket := other.tab().joined("lobby") // and so is counted
 	r := here.get("/sessions")
 	want(t, r, http.StatusOK)
 	var list []entry
