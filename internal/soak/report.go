@@ -175,7 +175,7 @@ type line struct {
 func (h *History) around(v Violation) []line {
 	var all []line
 	add := func(at time.Duration, format string, args ...any) {
-		if at != 0 && at != Never && v.At-20*time.Second < at && at < v.At+5*time.Second {
+		if at != 0 && at != Never && v.At-30*time.Second < at && at < v.At+15*time.Second {
 			all = append(all, line{at, fmt.Sprintf(format, args...)})
 		}
 	}
@@ -241,6 +241,7 @@ func (h *History) around(v Violation) []line {
 		add(f.To, "the machine is not busy any more")
 	}
 	slices.SortStableFunc(all, func(x, y line) int { return cmp.Compare(x.at, y.at) })
+	all = fold(all)
 	// The violation is at its end more often than not.
 	const most = 60
 	if len(all) > most {
@@ -249,4 +250,16 @@ func (h *History) around(v Violation) []line {
 		all = all[from : from+most]
 	}
 	return all
+}
+
+// fold leaves of many deliveries in a row the first and the last: what else happened
+// tells more.
+func fold(all []line) (few []line) {
+	delivery := func(i int) bool { return i >= 0 && i < len(all) && strings.Contains(all[i].text, "is delivered") }
+	for i, l := range all {
+		if !delivery(i-1) || !delivery(i) || !delivery(i+1) {
+			few = append(few, l)
+		}
+	}
+	return few
 }
