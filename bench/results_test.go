@@ -34,8 +34,9 @@ var recording sync.Mutex
 //	sweep     sessions, save, save_p99, longest: of a save meanwhile, and the longest step
 //	logout    sockets, what, samples, p50, p99, max: from the call on, what is "bare" (a PUBLISH and a
 //	          write), "stopped" (the other node), "closed" or "centrifuge" (close frames)
-//	revalidate  sessions, p50, max, quiet_p50, quiet_p99, busy_p50, busy_p99, beats, commands: of a
-//	          look-up; of publications without and meanwhile; commands a second, and of one look-up
+//	revalidate  sessions, p50, max, quiet_p50, quiet_p99, busy_p50, busy_p99, calm_p50, calm_p99, gentle_p50,
+//	          gentle_p99, beats, commands: of a look-up after a gap; of publications without and meanwhile,
+//	          and without and in that of the minute; commands a second, and of one look-up
 func record(name string, row map[string]any) {
 	path := os.Getenv("BENCH_RESULTS")
 	if path == "" {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -513,6 +514,74 @@ func TestRevalidation_asksInBatchesByRoot(t *testing.T) {
 		}
 		cancel()
 		<-ended
+	})
+}
+
+// The look-up of every minute holds nobody up; the one after a gap is held up by
+// nothing, not even by the other one.
+func TestRevalidation_takesItsTimeUnlessSomethingWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broker := hub.NewMemoryBroker()
+		h := hub.New(hub.Options{Broker: broker})
+		for i := range 1000 {
+			defer h.Register("main", fmt.Sprint("s", i), nil, new(hubtest.Conn)).Remove()
+		}
+		var mu sync.Mutex
+		var at []time.Time
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() {
+			ended <- h.Run(ctx, looked(func(_ string, ids []string, report hub.Report) {
+				mu.Lock()
+				at = append(at, time.Now())
+				mu.Unlock()
+				for _, id := range ids {
+					report(id, true, 0, time.Hour, nil)
+				}
+			}))
+		}()
+		// asked waits, and returns how many questions came, and in what time.
+		asked := func(d time.Duration) (n int, span time.Duration) {
+			time.Sleep(d)
+			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
+			if n = len(at); n > 0 {
+				span = at[n-1].Sub(at[0])
+			}
+			at = nil
+			return n, span
+		}
+		if n, span := asked(50 * time.Second); n != 1 || span != 0 {
+			t.Errorf("at the start %d questions in %v, want 1", n, span)
+		}
+		if n, span := asked(30 * time.Second); n != 5 || span < 1500*time.Millisecond || span > 3*time.Second {
+			t.Errorf("after a minute %d questions in %v, want 5 in up to 3s", n, span)
+		}
+		if st := h.Stats(); st.Revalidations != 2 || st.Revalidation != 0 {
+			t.Errorf("%d look-ups, the last in %v, want 2, and pauses not counted", st.Revalidations, st.Revalidation)
+		}
+		for { // until the next one has begun
+			time.Sleep(time.Millisecond)
+			synctest.Wait()
+			mu.Lock()
+			begun := len(at)
+			mu.Unlock()
+			if begun == 2 {
+				break
+			}
+		}
+		broker.Reset(errors.New("cut"))
+		if n, span := asked(400 * time.Millisecond); n != 5+1 || span > time.Second {
+			t.Errorf("%d questions in %v, want the rest of 5 at once and another one", n, span)
+		}
+		if !h.Fresh() {
+			t.Error("the hub is not fresh after a gap")
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
 	})
 }
 

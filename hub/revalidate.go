@@ -31,8 +31,16 @@ type Sessions interface {
 // namespaces. It does not keep the map.
 type Report = func(id string, alive bool, epoch uint64, left time.Duration, generations map[string]uint64)
 
-// batch is how many ids one call of [Sessions] gets at most.
-const batch = 1000
+// How many ids one call of [Sessions] gets at most.
+const (
+	batch       = 1000
+	gentleBatch = 200 // of a look-up that nobody waits for
+)
+
+// gently is which part of the interval a look-up takes that nobody waits for, when
+// there are many sessions: else each would hold up what else the store and this node
+// do, every minute.
+const gently = 20
 
 // Pauses between revalidations.
 const (
@@ -50,6 +58,7 @@ func (h *Hub) revalidate(ctx context.Context, sessions Sessions) {
 		started time.Time
 		timer   = time.NewTimer(jitter(h.interval))
 		next    = time.Now().Add(h.interval)
+		hurry   bool
 	)
 	defer timer.Stop()
 	for {
@@ -59,6 +68,7 @@ func (h *Hub) revalidate(ctx context.Context, sessions Sessions) {
 		case <-timer.C:
 		case <-h.gapped:
 		case <-h.doubted:
+			hurry = true
 			// The subscription is sound: whoever floods it with garbage does
 			// not get to load the store as well.
 			if wait := doubtPause - time.Since(started); wait > 0 {
@@ -70,11 +80,12 @@ func (h *Hub) revalidate(ctx context.Context, sessions Sessions) {
 			}
 		}
 		started = time.Now()
-		err := h.revalidateOnce(ctx, sessions)
+		err := h.revalidateOnce(ctx, sessions, hurry)
+		hurry = false
 		if ctx.Err() != nil {
 			return
 		}
-		wait := jitter(h.interval)
+		wait := max(jitter(h.interval)-time.Since(started), retryMin)
 		if err == nil {
 			failing, retry = time.Time{}, retryMin
 		} else {
@@ -95,8 +106,9 @@ func (h *Hub) revalidate(ctx context.Context, sessions Sessions) {
 }
 
 // revalidateOnce asks about every session with a connection here, and makes
-// the hub fresh if nothing can have been missed since it began.
-func (h *Hub) revalidateOnce(ctx context.Context, sessions Sessions) error {
+// the hub fresh if nothing can have been missed since it began. After a gap, and when
+// told to hurry, it takes no pauses.
+func (h *Hub) revalidateOnce(ctx context.Context, sessions Sessions, hurry bool) error {
 	for _, topic := range h.ownTopics()[h.joined:] {
 		if err := h.broker.Subscribe(ctx, topic); err != nil {
 			return fmt.Errorf("subscribe for this node: %w", err)
@@ -117,15 +129,29 @@ func (h *Hub) revalidateOnce(ctx context.Context, sessions Sessions) error {
 	if err := h.recover(ctx, sessions, gap); err != nil {
 		return err
 	}
-	n := 0
-	var errs []error
-	for root, known := range h.registry.known() {
+	all, n := h.registry.known(), 0
+	for _, known := range all {
 		n += len(known)
-		for part := range slices.Chunk(known, batch) {
+	}
+	size, pause := batch, time.Duration(0)
+	if !gap && !hurry {
+		size, pause = gentleBatch, h.interval/gently/time.Duration(n/gentleBatch+1)
+	}
+	var errs []error
+	var rested time.Duration
+	for root, known := range all {
+		for part := range slices.Chunk(known, size) {
 			if err := h.ask(ctx, sessions, root, part, nil); err != nil {
 				// The rest of this family would not fare better.
 				errs = append(errs, fmt.Errorf("family %q: %w", root, err))
 				break
+			}
+			if len(part) == size && pause > 0 {
+				before := time.Now()
+				if !h.rest(ctx, pause) {
+					pause = 0
+				}
+				rested += time.Since(before)
 			}
 		}
 	}
@@ -133,11 +159,28 @@ func (h *Hub) revalidateOnce(ctx context.Context, sessions Sessions) error {
 		return err
 	}
 	h.revalidations.Add(1)
-	h.took.Store(int64(time.Since(began)))
+	h.took.Store(int64(time.Since(began) - rested))
 	if h.health.looked(turn) {
 		h.log.Info("fresh", "sessions", n, "took", time.Since(began))
 	}
 	return nil
+}
+
+// rest pauses, and reports whether there is still time to: another look-up may be
+// wanted soon, which comes after this one.
+func (h *Hub) rest(ctx context.Context, pause time.Duration) bool {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-h.gapped:
+		signal(h.gapped)
+	case <-h.doubted:
+		signal(h.doubted)
+	case <-ctx.Done():
+	}
+	return false
 }
 
 // recover has ends repeated that the store may have lost. It is given up after

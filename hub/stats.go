@@ -30,7 +30,7 @@ type Stats struct {
 	Malformed     uint64        // notices and messages between nodes that could not be read
 	Marked        uint64        // connections ended
 	Revalidations uint64        // complete ones
-	Revalidation  time.Duration // what the last complete one took
+	Revalidation  time.Duration // what the last complete one took, without its pauses
 	Failures      uint64        // revalidations that did not get an answer
 	Published     uint64        // publications and directed messages sent from here
 	Delivered     uint64        // calls of [Conn.Deliver]

@@ -18,7 +18,7 @@ const (
 
 	LostDispatch = 3 * time.Second
 	StaleClose   = 2500*time.Millisecond + 15*time.Second // found out, stale limit and jitter
-	Revalidation = 66*time.Second + time.Second           // 60 s, give or take a tenth, and the question itself
+	Revalidation = 66*time.Second + 4*time.Second         // 60 s, give or take a tenth, and the questions themselves
 
 	// Recovery is how long a node may take, once nothing is broken any more,
 	// until it has subscribed and looked everything up. A pause between two
