@@ -108,6 +108,20 @@ func TestCheck(t *testing.T) {
 			h.Sockets[1].Closed, h.Loads = 0, h.Loads[:1]
 			h.Expiries = []soak.Expiry{{Span: span(6*sec, 6*sec+5*ms), At: first, Session: "s", Outcome: soak.Done, Until: 9 * sec}}
 		}, nil},
+		{"a login as somebody else replaces one that has expired, of which its node was not told", func(h *soak.History) {
+			h.Acts[0].Scope = soak.Replaced
+			h.Sockets[1].Closed, h.Loads = 0, h.Loads[:1]
+			h.Expiries = []soak.Expiry{{Span: span(6*sec, 6*sec+5*ms), At: first, Session: "s", Outcome: soak.Done, Until: 9 * sec}}
+		}, nil},
+		{"a login as somebody else replaces one that may have expired, by an order with a lost answer", func(h *soak.History) {
+			h.Acts[0].Scope = soak.Replaced
+			h.Sockets[1].Closed, h.Loads = 0, h.Loads[:1]
+			h.Expiries = []soak.Expiry{{Span: span(6*sec, 6*sec+5*ms), At: first, Session: "s", Until: 9 * sec}}
+		}, nil},
+		{"a login as somebody else, and a socket stays", func(h *soak.History) {
+			h.Acts[0].Scope = soak.Replaced
+			h.Sockets[1].Closed, h.Loads = 0, h.Loads[:1]
+		}, []soak.Kind{soak.Alive}},
 		{"all sessions of a user end once more", func(h *soak.History) {
 			h.Acts[0].Scope, h.Acts[0].By = soak.Others, "sibling"
 			h.Sockets[1].Closed = 0

@@ -106,12 +106,16 @@ func (h *History) biographies() []*biography {
 	return all
 }
 
-// doubt is about the ends of all sessions of a user: they are those that live
-// then, and tell nobody of one that is over already.
+// doubt is about ends that tell nobody of a session that is over already: those of
+// all sessions of a user, and of the session of who asks, unless the store could not
+// say whether it is.
 func (h *History) doubt(b *biography) {
 	for i, e := range b.ends {
 		switch e.scope {
-		case Others, All, Disabled:
+		case Others, All, Disabled, Replaced, This:
+			if e.scope == This && b.owed {
+				continue
+			}
 			if e.at != Never && !h.lives(b, Span{e.from, e.at}, e.from) {
 				b.ends[i].at = Never
 			}
