@@ -15,7 +15,7 @@
 // dead after half a second, for about 2 seconds. What it acknowledged last may
 // never have reached the replica that takes its place, and then a session that was
 // ended is back. Options.WaitReplicas makes Delete say so; whoever sees that
-// Server is another one repeats the ends of the last minute.
+// Server is another one repeats the ends of the last three minutes.
 //
 // A slot of a cluster may move from one master to another while its sessions are
 // used. Each of the two then refuses most scripts in it (TRYAGAIN), and the store

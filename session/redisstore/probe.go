@@ -26,10 +26,10 @@ const hearing = 2 * time.Second
 
 // Probe finds out, at the start of a program, whether Redis can be used: that
 // it answers, is new enough, is neither a replica nor a Sentinel, and lets this
-// user run every operation, publish, and hear what is published. It makes a
-// session below "<prefix>:probe:" for that, and ends it again; its notice goes to
-// "<prefix>:probe", where only Probe listens. What this user may not do stands in
-// the error, by the rules of [Store.Rights] that are missing.
+// user run every operation, publish, and hear what is published, on a cluster on
+// each master. It makes a session below "<prefix>:probe:" there for that, and ends
+// it again; its notice goes to "<prefix>:probe", where only Probe listens. What this
+// user may not do stands in the error, by the rules of [Store.Rights] that are missing.
 //
 // Warnings are one line each, with the address of the server, of each master of a
 // cluster, and say what may be lost or go wrong:
@@ -44,7 +44,7 @@ const hearing = 2 * time.Second
 // [ErrNotDurable].
 //
 // Errors name the server's address and never a password. About fifteen round
-// trips, on a Redis Cluster two more to each master.
+// trips, on a Redis Cluster as many to each master, to all at once.
 func (s *Store) Probe(ctx context.Context) (warnings []string, err error) {
 	var (
 		mu    sync.Mutex // guards the following field
@@ -100,32 +100,79 @@ func (s *Store) addresses(ctx context.Context) string {
 	return "" // New takes no other
 }
 
-// probeOperations runs each operation once, and listens to what it publishes.
+// probeOperations runs each operation once on each master, whose rights are its
+// own, and listens on each to what all of them publish.
 func (s *Store) probeOperations(ctx context.Context) error {
 	p := *s
 	p.channel = s.options.Prefix + ":probe"
-	f := &session.Family{Spaces: []session.Space{{
-		Name: "probe", Prefix: "probe", Idle: time.Minute, Life: time.Minute,
-	}}}
-	heard := s.client.Subscribe(ctx, p.channel)
-	defer heard.Close()
-	if _, err := receive(ctx, heard); err != nil {
-		return unavailable("subscribe", err)
-	}
-	id, user, notice := rand.Text(), rand.Text(), rand.Text()
-	first, second := session.Hash(rand.Text()), session.Hash(rand.Text())
-	rec, err := p.Create(ctx, f, session.Create{ID: id, Nonce: rand.Text(), Hash: first})
+	var (
+		mu    sync.Mutex // guards the following field
+		heard []*redis.PubSub
+	)
+	defer func() {
+		for _, sub := range heard {
+			_ = sub.Close()
+		}
+	}()
+	err := s.eachMaster(ctx, func(ctx context.Context, c *redis.Client) error {
+		sub := c.Subscribe(ctx, p.channel)
+		mu.Lock()
+		heard = append(heard, sub)
+		mu.Unlock()
+		if _, err := receive(ctx, sub); err != nil {
+			return fmt.Errorf("%s: %w", address(ctx, c), unavailable("subscribe", err))
+		}
+		return nil
+	})
 	if err != nil {
 		return err
 	}
-	rec, err = p.Login(ctx, f, id, session.Elevation{
+	notice := rand.Text()
+	if err := s.eachMaster(ctx, func(ctx context.Context, c *redis.Client) error {
+		if err := p.probeMaster(ctx, c, notice); err != nil {
+			return fmt.Errorf("%s: %w", address(ctx, c), err)
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	for _, sub := range heard {
+		for range heard {
+			if err := hear(ctx, sub, notice); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// probeMaster runs each operation once, on a session and an index that this master
+// has. Its end publishes the notice.
+func (s *Store) probeMaster(ctx context.Context, c *redis.Client, notice string) error {
+	f := &session.Family{Spaces: []session.Space{{
+		Name: "probe", Prefix: "probe", Idle: time.Minute, Life: time.Minute,
+	}}}
+	id, err := s.nameOn(ctx, c, func(id string) string { return s.keys(f, id)[0] })
+	if err != nil {
+		return err
+	}
+	user, err := s.nameOn(ctx, c, func(user string) string { return s.indexKeys(f, user)[0] })
+	if err != nil {
+		return err
+	}
+	first, second := session.Hash(rand.Text()), session.Hash(rand.Text())
+	rec, err := s.Create(ctx, f, session.Create{ID: id, Nonce: rand.Text(), Hash: first})
+	if err != nil {
+		return err
+	}
+	rec, err = s.Login(ctx, f, id, session.Elevation{
 		Op: rand.Text(), Epoch: rec.Epoch, Hash: second, User: user, Notice: "probe",
 	})
 	if err != nil {
 		return err
 	}
 	one := "1"
-	if _, err = p.Save(ctx, f, id, session.Save{
+	if _, err = s.Save(ctx, f, id, session.Save{
 		Op: rand.Text(), Epoch: rec.Epoch, Slide: session.SlideAlways,
 		Deltas: map[string]session.Delta{"probe": {
 			Clear:  true,
@@ -135,32 +182,53 @@ func (s *Store) probeOperations(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	if _, err = p.Load(ctx, f, id, session.Load{Hash: second}); err != nil {
+	if _, err = s.Load(ctx, f, id, session.Load{Hash: second}); err != nil {
 		return err
 	}
-	if _, err = p.Check(ctx, f, []string{id}); err != nil {
+	if _, err = s.Check(ctx, f, []string{id}); err != nil {
 		return err
 	}
-	if _, err = p.Raise(ctx, f, user); err != nil {
+	if _, err = s.Raise(ctx, f, user); err != nil {
 		return err
 	}
-	err = p.Delete(ctx, f, session.End{ID: id, User: user, Notice: notice})
+	err = s.Delete(ctx, f, session.End{ID: id, User: user, Notice: notice})
 	if err != nil && !errors.Is(err, errFewReplicas) { // of which inspect warns
 		return err
 	}
-	if list, err := p.Listed(ctx, f, user); err != nil {
+	if list, err := s.Listed(ctx, f, user); err != nil {
 		return err
 	} else if len(list) > 0 {
 		return errors.New("the probe's session is still listed")
 	}
-	if err = p.Unlist(ctx, f, user, 0, []string{id}); err != nil {
+	if err = s.Unlist(ctx, f, user, 0, []string{id}); err != nil {
 		return err
 	}
 	// The index of a user who never was would stay for a day.
-	if err = p.client.Del(ctx, p.indexKeys(f, user)...).Err(); err != nil {
+	if err = s.client.Del(ctx, s.indexKeys(f, user)...).Err(); err != nil {
 		return unavailable("delete the probe's index", err)
 	}
-	return hear(ctx, heard, notice)
+	return nil
+}
+
+// nameOn returns a random name whose key is on this master.
+func (s *Store) nameOn(ctx context.Context, c *redis.Client, key func(name string) string) (string, error) {
+	cluster, ok := s.client.(*redis.ClusterClient)
+	if !ok {
+		return rand.Text(), nil
+	}
+	// Enough also for a master of one slot of the 16384. One that has just lost
+	// its last has none.
+	for range 16 * 16384 {
+		name := rand.Text()
+		master, err := cluster.MasterForKey(ctx, key(name))
+		if err != nil {
+			return "", unavailable("probe", err)
+		}
+		if master == c {
+			return name, nil
+		}
+	}
+	return "", unavailable("probe", errors.New("this master has no slots any more"))
 }
 
 // hear waits for a notice. Other programs may start at the same time.

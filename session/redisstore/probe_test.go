@@ -206,3 +206,28 @@ func TestProbe_clusterWarnings(t *testing.T) {
 		t.Errorf("Server without the right to INFO on one master = %q, %v, want nothing", got, err)
 	}
 }
+
+// Rights are those of each server, so a user may lack some on one master alone.
+func TestProbe_triesEachMaster(t *testing.T) {
+	t.Parallel()
+	cluster := redistest.SharedCluster(t)
+	for _, c := range []struct{ rule, want string }{
+		{"hset", "lacks +hset:"}, // a session
+		{"zadd", "lacks +zadd:"}, // an index
+		{"publish", "lacks +publish:"},
+		{"subscribe", "'subscribe'"},
+	} {
+		for _, server := range cluster.Masters {
+			s, user := asHub(t, cluster, redisstore.Options{})
+			server.SetUser(t, user, "-"+c.rule)
+			_, err := s.Probe(t.Context())
+			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), " "+server.Addr+": ") {
+				t.Errorf("Probe without +%s on %s = %v, want an error with %q", c.rule, server.Addr, err, c.want)
+			}
+			server.SetUser(t, user, "+"+c.rule)
+			if _, err := s.Probe(t.Context()); err != nil {
+				t.Errorf("Probe with all rights = %v", err)
+			}
+		}
+	}
+}

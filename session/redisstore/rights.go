@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -62,10 +63,25 @@ func denied(err error) bool {
 	return redis.IsPermissionError(err) || strings.Contains(err.Error(), "The user executing the script can't")
 }
 
-// lacking returns which rules of [Store.Rights] this user has not, as far as
-// scripts need them. It is for when something was denied.
+// lacking returns which rules of [Store.Rights] this user has not, on some master,
+// as far as scripts need them. It is for when something was denied.
 func (s *Store) lacking(ctx context.Context) (rules []string) {
-	pipe := s.client.Pipeline()
+	var mu sync.Mutex // guards rules
+	_ = s.eachMaster(ctx, func(ctx context.Context, c *redis.Client) error {
+		some := s.lackingOn(ctx, c)
+		mu.Lock()
+		defer mu.Unlock()
+		rules = append(rules, some...)
+		return nil
+	})
+	slices.Sort(rules)
+	return slices.Compact(rules)
+}
+
+// lackingOn asks one master. Whether it has the key's slot does not matter: what is
+// denied is denied before that.
+func (s *Store) lackingOn(ctx context.Context, c *redis.Client) (rules []string) {
+	pipe := c.Pipeline()
 	key := s.options.Prefix + ":probe:{rights}"
 	calls := make(map[string]*redis.Cmd)
 	for _, call := range scripted {
@@ -88,10 +104,7 @@ func (s *Store) lacking(ctx context.Context) (rules []string) {
 		} else if strings.Contains(text, "channel") {
 			rule = "&" + s.options.Prefix + ":*"
 		}
-		if !slices.Contains(rules, rule) {
-			rules = append(rules, rule)
-		}
+		rules = append(rules, rule)
 	}
-	slices.Sort(rules)
 	return rules
 }

@@ -143,18 +143,23 @@ func deniedTo(t *testing.T, servers []*redistest.Server, user string) string {
 }
 
 func TestRights_areDocumented(t *testing.T) {
-	text, err := os.ReadFile("doc.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, list, _ := strings.Cut(string(text), "ACL SETUSER hub on >password ")
-	list, _, _ = strings.Cut(list, "\n//\n")
 	s, err := redisstore.Open("redis://localhost", redisstore.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if got, want := strings.Fields(strings.ReplaceAll(list, "//", "")), s.Rights(); !slices.Equal(got, want) {
-		t.Errorf("the package's documentation has %q, want %q", got, want)
+	for _, c := range []struct{ file, end string }{
+		{"doc.go", "\n//\n"},
+		{"../../docs/logout.md", "\n```"},
+	} {
+		text, err := os.ReadFile(c.file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, list, _ := strings.Cut(string(text), "ACL SETUSER hub on >password ")
+		list, _, _ = strings.Cut(list, c.end)
+		if got, want := strings.Fields(strings.ReplaceAll(list, "//", "")), s.Rights(); !slices.Equal(got, want) {
+			t.Errorf("%s has %q, want %q", c.file, got, want)
+		}
 	}
 }

@@ -541,3 +541,50 @@ func TestStore_clusterWaitsForReplicas(t *testing.T) {
 		t.Error("no master sent anybody elsewhere")
 	}
 }
+
+// A replica that lags is not one that has it, though its connection stands. On
+// another connection than that of the end WAIT would count it: the pool gives them
+// out in turn here.
+func TestStore_clusterWaitsForAReplicaThatLags(t *testing.T) {
+	t.Parallel()
+	cluster := redistest.StartCluster(t)
+	replica := cluster.StartReplica(t, 0)
+	like, prefix := open(t, cluster.URL, redisstore.Options{})
+	o := *like.Client().(*redis.ClusterClient).Options()
+	o.PoolFIFO, o.MinIdleConns = true, 3
+	o.PipelinePoolSize = -1 // one pool for all
+	client := redis.NewClusterClient(&o)
+	defer client.Close()
+	s, err := redisstore.New(client, redisstore.Options{Prefix: prefix, WaitReplicas: 1, WaitTimeout: 1500 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	eachMaster(t, client, func(c *redis.Client) {
+		for deadline := time.Now().Add(20 * time.Second); c.PoolStats().IdleConns < 3; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatal("one connection does not show whose end is waited for")
+			}
+		}
+	})
+	const lagging = "lag}" // in a slot of the first master
+	rec, err := s.Create(t.Context(), family, session.Create{ID: lagging, Nonce: "n", Hash: "h", User: "alice"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 10 { // on each connection: the first command greets, and after that WAIT is about it
+		if _, err := s.Load(t.Context(), family, lagging, session.Load{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// The replica has all that was written before.
+	if err := s.Delete(t.Context(), family, session.End{ID: lagging + "other"}); err != nil {
+		t.Fatalf("Delete with a replica = %v", err)
+	}
+	replica.Pause()
+	wantFewReplicas(t, s, rec)
+	replica.Resume()
+	if err := s.Delete(t.Context(), family, session.End{ID: lagging, User: "alice", Notice: "end"}); err != nil {
+		t.Errorf("Delete again, with the replica = %v", err)
+	}
+}
