@@ -30,7 +30,7 @@ const maxOwed = 1 << 12
 //
 // While this node may not have heard of all others, at least one more is
 // expected than acked: a node that has just begun says 1 of 2. It has heard of
-// all that can handle anything when heartbeats of its own have come back for two
+// all that can handle anything (but for connections that fail open) when heartbeats of its own have come back for two
 // and a half intervals, without a gap; at once where a [MemoryBroker] says that
 // there is no other. [Stats.NodesKnown] tells.
 //

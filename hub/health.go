@@ -180,7 +180,7 @@ func (s *health) hears() bool {
 
 // hearsAll reports whether every other node that is fresh must have been heard:
 // what was sent within the limit has come, and who sent nothing in that time is
-// stale.
+// stale, where only connections that fail open go on.
 func (s *health) hearsAll() bool {
 	now := time.Now()
 	s.mu.Lock()

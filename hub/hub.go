@@ -328,8 +328,8 @@ func (h *Hub) Gaps() uint64 { return h.gaps.Load() }
 
 // Fresh reports whether the hub can know of ends: it is subscribed, has looked
 // everything up since, and hears its own heartbeats. While it is not, nothing is
-// delivered, messages are not to be dispatched and connections not to be
-// accepted. It looks at the clock, so that a process that was stopped does not
+// delivered, messages are not to be dispatched, what waits is not to be sent and
+// connections are not to be accepted, but for those that fail open. It looks at the clock, so that a process that was stopped does not
 // go on where it was. It costs little more than that.
 func (h *Hub) Fresh() bool { return h.health.fresh() }
 

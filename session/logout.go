@@ -52,6 +52,8 @@ type Result struct {
 	// lives that could end, nobody is asked, and this node alone counts: what an
 	// earlier call ended may still be on its way to the others. A node that cannot
 	// know how many there are, as in its first seconds, expects one more than acked.
+	// A node that was silent for three heartbeats is not expected: its sockets that
+	// fail closed handle and receive nothing, and those that fail open go on.
 	NodesAcked    int `json:"nodes_acked"`
 	NodesExpected int `json:"nodes_expected"`
 

@@ -1,8 +1,10 @@
 package transport
 
 // Outbox collects what a handler sends. Nothing leaves before the sessions of
-// the message are saved; then it leaves in the order of the calls. It may not
-// be used after the handler returned, nor by several goroutines at once.
+// the message are saved, nor while the hub is stale, unless the socket fails
+// open: what waits for that is dropped when the socket ends first. Then it leaves
+// in the order of the calls. An Outbox may not be used after the handler returned,
+// nor by several goroutines at once.
 type Outbox struct {
 	peer *Peer
 	acts []Act

@@ -79,6 +79,9 @@ func TestWriter_stuckPeerIsEndedAlone(t *testing.T) {
 				t.Fatal(err)
 			}
 			good.wantNext(fmt.Sprint(i))
+			// The stuck one is in its write, and does not wait for a close frame's: while
+			// somebody waits for a mutex no time passes here.
+			synctest.Wait()
 		}
 		time.Sleep(time.Second)
 		synctest.Wait()

@@ -118,9 +118,17 @@ func (s *socket) do(t task) {
 }
 
 // ready waits while the hub cannot know of ends, and reports whether the socket
-// goes on: messages are held, neither handled nor dropped.
-func (s *socket) ready() bool {
-	return (s.e.open || s.e.hub.WaitFresh(s.ctx) == nil) && s.ctx.Err() == nil
+// goes on: what came and what is to leave is held, neither let through nor
+// dropped.
+func (s *socket) ready() bool { return s.sure() == nil && s.ctx.Err() == nil }
+
+// sure waits while the hub cannot know of ends, and returns how the socket ended
+// if that comes first. While the hub knows, an ended socket is no error.
+func (s *socket) sure() error {
+	if s.e.open {
+		return nil
+	}
+	return s.e.hub.WaitFresh(s.ctx)
 }
 
 // scope returns the sessions of one task.
@@ -137,7 +145,8 @@ func (s *socket) scope(t task) *session.Scope {
 
 // gate says why nothing may leave any more: the session is over, or nobody
 // knows. A socket that ended for reasons of its own, as for its rate or a
-// restart, still carries out what it has begun: what was saved is sent.
+// restart, still carries out what it has begun: what was saved is sent, unless
+// the node is stale.
 func (s *socket) gate() error {
 	switch r, _ := s.entry.Dead(); r {
 	case hub.SessionEnded, hub.SessionExpired, hub.SessionRenewed, hub.TryLater:
@@ -146,9 +155,13 @@ func (s *socket) gate() error {
 	return nil
 }
 
-// leave lets go of what a task held back, now that its sessions are saved.
+// leave lets go of what a task held back, now that its sessions are saved. The
+// handler may have taken longer than the node was fresh.
 func (s *socket) leave(out *Outbox) error {
 	for _, a := range out.acts {
+		if err := s.sure(); err != nil {
+			return err
+		}
 		if err := s.gate(); err != nil {
 			return err
 		}

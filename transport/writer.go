@@ -41,7 +41,8 @@ func (s *socket) mute() {
 }
 
 // write writes what is queued until nothing is. A peer that takes nothing is
-// ended by the queue's limit or by the pong that does not come.
+// ended by the queue's limit or by the pong that does not come. What waited for
+// such a peer is not written by a node that has become stale meanwhile.
 func (s *socket) write() {
 	for {
 		s.outMu.Lock()
@@ -55,6 +56,10 @@ func (s *socket) write() {
 		s.outMu.Unlock()
 		if f.last != (hub.Reason{}) {
 			s.entry.End(f.last)
+			continue
+		}
+		if !s.ready() {
+			s.mute()
 			continue
 		}
 		if err := s.conn.writeMessage(f.binary, f.data); err != nil {

@@ -123,7 +123,7 @@ var rulebook = []Rule{
 		Where: []Place{{"session/redisstore/lua/save.lua", "rec[SECRET] = new"}}},
 
 	{ID: lookUpPending, Name: "what is not live yet is looked up too", Wrong: FreshZombie, Scenario: "gaps",
-		Where: []Place{{"hub", "registry.ids"}, {"hub", "Hub.apply"}}},
+		Where: []Place{{"hub", "registry.known"}, {"hub", "Hub.apply"}}},
 
 	{ID: gapLoadsAgain, Name: "an admission across a gap loads again", Wrong: Nothing, Scenario: "gaps",
 		Why:   "everything is looked up after a gap, what is not live yet too; the connection would be made, and closed soon after that",
