@@ -1,9 +1,11 @@
 package sessionhub
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"os/signal"
@@ -67,9 +69,9 @@ func (a *App) ListenAndServe(addr string, h http.Handler) error {
 // is needed for ends last. It returns nil after that, and an error when not all
 // was done within Options.Drain.
 //
-// It checks first that an end which the store publishes arrives here: store
-// and hub that do not know of each other would close no socket. It closes ln
-// and the App in any case.
+// It checks first that an end which the store publishes arrives here, whether or not
+// enough replicas take it: store and hub that do not know of each other would close no
+// socket. It closes ln and the App in any case.
 func (a *App) Serve(ctx context.Context, ln net.Listener, h http.Handler) error {
 	defer ln.Close() // of a server that has closed it this is nothing
 	if err := a.checkListener(ln.Addr()); err != nil {
@@ -135,18 +137,7 @@ func (a *App) checkPush(ctx context.Context) error {
 		heard := make(ear, 1)
 		entry := a.hub.Register(root, "start-check", []string{root}, heard)
 		defer entry.Remove()
-		alone := session.New(a.sessions.Registry(), a.store, session.Options{Timeout: a.o.StoreTimeout, Logger: a.log})
-		_, err = alone.EndSession(ctx, root, "start-check", "start check")
-		for errors.Is(err, session.ErrUnavailable) && pause(ctx, 100*time.Millisecond) { // slow today, or about to come
-			_, err = alone.EndSession(ctx, root, "start-check", "start check")
-		}
-		if err == nil {
-			select {
-			case <-heard:
-			case <-ctx.Done():
-				err = context.Cause(ctx)
-			}
-		}
+		err = a.endUntilHeard(ctx, root, heard)
 	}
 	if err != nil && context.Cause(ctx) != context.Canceled {
 		return fmt.Errorf("sessionhub: start check: the end of a session did not come back through the broker "+
@@ -155,13 +146,28 @@ func (a *App) checkPush(ctx context.Context) error {
 	return nil
 }
 
-// pause waits, and reports whether ctx has not ended.
-func pause(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-time.After(d):
-	case <-ctx.Done():
+// endUntilHeard ends the session of the start check until that is heard. What the
+// store says counts only if it is not: it may be slow today, or about to come, or have
+// fewer replicas than ends wait for. What it does not confirm is owed by nobody.
+func (a *App) endUntilHeard(ctx context.Context, root string, heard ear) error {
+	alone := session.New(a.sessions.Registry(), a.store,
+		session.Options{Timeout: a.o.StoreTimeout, Logger: slog.New(slog.DiscardHandler)})
+	for {
+		_, err := alone.EndSession(ctx, root, "start-check", "start check")
+		var again <-chan time.Time // never, once it was taken
+		if errors.Is(err, session.ErrUnavailable) {
+			again = time.After(100 * time.Millisecond)
+		} else if err != nil {
+			return err
+		}
+		select {
+		case <-heard:
+			return nil
+		case <-again:
+		case <-ctx.Done():
+			return cmp.Or(err, context.Cause(ctx))
+		}
 	}
-	return ctx.Err() == nil
 }
 
 // ear is a connection that only hears that it ended.

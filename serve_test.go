@@ -138,6 +138,43 @@ func TestServe_drains(t *testing.T) {
 	}
 }
 
+// TestServe_withFewerReplicasThanEndsWaitFor starts where no end is ever confirmed:
+// the start check is about what the hub hears.
+func TestServe_withFewerReplicasThanEndsWaitFor(t *testing.T) {
+	var logged lines
+	app := newApp(t, sessionhub.Options{
+		Redis: redistest.Start(t).URL + patient, Prefix: redistest.Prefix(t), StoreTimeout: 2 * time.Second,
+		RedisStore: redisstore.Options{WaitReplicas: 1, WaitTimeout: 20 * time.Millisecond},
+		Logger:     slog.New(slog.NewTextHandler(&logged, nil)),
+	})
+	r := app.Router()
+	r.Get("/", func(http.ResponseWriter, *http.Request) {})
+	n := serve(t, app, r)
+	answered := make(chan error, 1)
+	go func() {
+		resp, err := n.client.Get("http://" + n.addr + "/")
+		if err == nil {
+			err = resp.Body.Close()
+		}
+		answered <- err
+	}()
+	select {
+	case err := <-n.served:
+		t.Fatalf("Serve = %v", err)
+	case err := <-answered:
+		if err != nil {
+			t.Errorf("Get = %v", err)
+		}
+	}
+	if st := app.Sessions().Stats(); st.Owed != 0 || strings.Contains(logged.String(), "repeated") {
+		t.Errorf("%d ends owed after the start, and logged:\n%s", st.Owed, logged.String())
+	}
+	n.stop()
+	if err := <-n.served; err != nil {
+		t.Errorf("Serve = %v", err)
+	}
+}
+
 func TestApp_clientIP(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -466,6 +503,24 @@ func (n *node) dial(t *testing.T, path, cookie string) *websocket.Conn {
 	}
 	t.Cleanup(func() { _ = ws.CloseNow() })
 	return ws
+}
+
+// lines is a log that a test reads while it is written.
+type lines struct {
+	mu   sync.Mutex // guards the following fields
+	text strings.Builder
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 // testWriter logs to a test.

@@ -163,7 +163,11 @@ func (p *part) commitLogin(ctx context.Context, deltas map[string]Delta) error {
 	}
 	if id != "" && len(ends) > 0 { // a Save has begun the new session already
 		// If the store does not take it there is no login either, and no end to owe.
-		if _, err := m.carryOut(ctx, &order{f: p.f, ends: ends, why: WhyReplaced, by: l.user}); err != nil {
+		o := &order{f: p.f, ends: ends, why: WhyReplaced, by: l.user}
+		if _, err := m.carryOut(ctx, o); err != nil {
+			if away(err) {
+				m.done.doubt(o)
+			}
 			return err
 		}
 		p.previous = nil
@@ -216,6 +220,10 @@ func (p *part) loginNew(ctx context.Context, deltas map[string]Delta, ends []End
 	}
 	m.shut(ends)
 	if err != nil {
+		// The ends came first, and what went wrong then undoes none of them.
+		if !errors.Is(err, ErrCorrupt) { // which nobody can end
+			m.done.doubt(o)
+		}
 		// The cookie opens nothing any more, but for an error that leaves it
 		// unknown.
 		p.end = p.end || len(ends) > 0 && !errors.Is(err, ErrUnavailable)

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -36,14 +37,25 @@ type done struct {
 	store Served
 	turn  atomic.Uint64 // rises before ends are repeated
 
-	mu   sync.Mutex // guards the following fields
-	ends []doneEnd
-	lost uint64 // pushed out before their time
+	mu    sync.Mutex // guards the following fields
+	ends  []doneEnd
+	first uint64 // the number of the first of them: how many there were before it
+	lost  uint64 // pushed out before their time
 
 	recovering sync.Mutex // guards the following fields
 	server     string
 	known      bool
-	due        bool // ends are to be repeated
+	seen       time.Time // when server last answered
+	due        bool      // ends are to be repeated, from the first one on
+	pass       *pass     // under way; nil: none is
+}
+
+// pass is one repetition of ends. It may take several calls: each goes on where the
+// last one came to.
+type pass struct {
+	began       time.Time
+	next, until uint64 // numbers of ends
+	ends        int    // that were repeated
 }
 
 // doneEnd is an end, and when the store took it.
@@ -83,6 +95,7 @@ func (d *done) add(turn uint64, f *family, ends []End) bool {
 			}
 			d.ends[0] = doneEnd{}
 			d.ends = d.ends[1:]
+			d.first++
 		}
 		d.ends = append(d.ends, doneEnd{e, f, now})
 	}
@@ -103,6 +116,7 @@ func (d *done) forget(before time.Time) {
 		n++
 	}
 	d.ends = slices.Delete(d.ends, 0, n)
+	d.first += uint64(n)
 }
 
 // forgotten returns how many ends were pushed out before their time.
@@ -112,13 +126,29 @@ func (d *done) forgotten() uint64 {
 	return d.lost
 }
 
-// begin returns what is to be repeated. An end that is under way goes to the new
+// begin begins to repeat what there is. An end that is under way goes to the new
 // server as well, or comes before this and is among them.
-func (d *done) begin() []doneEnd {
+func (d *done) begin() *pass {
 	d.turn.Add(1)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return slices.Clone(d.ends)
+	return &pass{began: time.Now(), next: d.first, until: d.first + uint64(len(d.ends))}
+}
+
+// some returns the next ends of a pass, of one family; none when it is through.
+func (d *done) some(p *pass) []doneEnd {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	p.next = max(p.next, d.first) // those before were pushed out
+	if p.next >= p.until {
+		return nil
+	}
+	ends := d.ends[p.next-d.first : p.until-d.first]
+	n := 1
+	for n < min(len(ends), atOnce/2) && ends[n].f == ends[0].f {
+		n++
+	}
+	return slices.Clone(ends[:n])
 }
 
 // Recover repeats the ends that the store took from this node in the last minutes, if
@@ -126,8 +156,12 @@ func (d *done) begin() []doneEnd {
 // calls it before it looks anything up, after a gap in what it heard and from time to
 // time; an error means that what the store would say cannot be relied on yet. Where
 // the store does not know its server, they are repeated after each gap; where it has
-// none ([Served]), never. One round trip, and one for each 250 ends. Errors:
-// [ErrUnavailable], those of ctx.
+// none ([Served]), never. One round trip, and one for each 250 ends, each with the
+// Manager's timeout. Errors: [ErrUnavailable], those of ctx.
+//
+// It ends with ctx between these round trips, and the next call goes on from there.
+// Ends that the server has carried out and cannot confirm ([ErrUnconfirmed]) count as
+// repeated, and are owed.
 //
 // What else such a server lacks cannot be repeated: see "What a failover can undo" in
 // docs/sessions.md.
@@ -152,55 +186,72 @@ func (m *Manager) Recover(ctx context.Context, gap bool) error {
 	switch {
 	case !d.known:
 	case was == "" || server == "":
-		d.due = d.due || gap
+		// The gap of a pass under way is told until the pass is through.
+		d.due = d.due || gap && d.pass == nil
 	case server != was:
 		d.due = true
 	}
-	d.server, d.known = server, true
-	if d.due {
-		m.lives.lapse()
-		n, err := m.repeat(ctx, d.begin())
-		if err != nil {
-			return fmt.Errorf("repeat ends: %w", err)
-		}
-		d.due = false
-		if n > 0 {
-			m.log.Warn("another server may answer: the last ends were repeated", "ends", n, "took", time.Since(began))
-		}
+	if d.pass == nil {
+		// By when the one before answered, however long nobody has since. What a pass
+		// has told a server stays until it is through: the next may lack that too.
+		d.forget(d.seen.Add(-keepDone))
 	}
-	d.forget(began.Add(-keepDone))
+	d.server, d.known, d.seen = server, true, began
+	if d.due {
+		d.pass, d.due = d.begin(), false
+	}
+	if d.pass == nil {
+		return nil
+	}
+	m.lives.lapse()
+	if err := m.repeat(ctx, d.pass); err != nil {
+		// Where servers have no names, the next one to answer may be another.
+		d.due = server == "" && errors.Is(err, ErrUnavailable)
+		return fmt.Errorf("repeat ends: %w", err)
+	}
+	if p := d.pass; p.ends > 0 {
+		m.log.Warn("another server may answer: the last ends were repeated", "ends", p.ends, "took", time.Since(p.began))
+	}
+	d.pass = nil
 	return nil
 }
 
-// repeat carries out ends that were carried out before.
-func (m *Manager) repeat(ctx context.Context, ends []doneEnd) (n int, err error) {
-	for len(ends) > 0 {
-		if err := ctx.Err(); err != nil {
-			return n, err
+// repeat carries out ends that were carried out before, until the pass is through or
+// ctx ends.
+func (m *Manager) repeat(ctx context.Context, p *pass) error {
+	for {
+		ends := m.done.some(p)
+		if len(ends) == 0 {
+			return nil
 		}
-		// Some of one family.
-		f, some := ends[0].f, 0
-		var again []End
-		for some < len(ends) && ends[some].f == f && some < atOnce/2 {
-			e := ends[some].End
-			some++
-			again = append(again, e)
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		o := &order{f: ends[0].f}
+		for _, e := range ends {
+			o.ends = append(o.ends, e.End)
 			if e.Namespace == "" && e.User != "" {
 				// Its login may be lacking too. It is the same session, whoever is
 				// logged in to it.
 				e.User = ""
-				again = append(again, e)
+				o.ends = append(o.ends, e.End)
 			}
 		}
 		dctx, cancel := m.deadline(ctx)
-		err := m.store.Delete(dctx, &f.Family, again...)
+		err := m.store.Delete(dctx, &o.f.Family, o.ends...)
 		cancel()
-		if err != nil {
-			return n, err
+		switch {
+		case errors.Is(err, ErrUnconfirmed):
+			// This server has them. That others may lack them is no reason to do
+			// without what it says.
+			d := m.debtOf(o)
+			d.tried = nil // it is remembered already
+			_, _ = m.owe(ctx, d, err)
+		case err != nil:
+			return err
 		}
-		n += some
-		m.stats.repeated.Add(uint64(some))
-		ends = ends[some:]
+		p.next += uint64(len(ends))
+		p.ends += len(ends)
+		m.stats.repeated.Add(uint64(len(ends)))
 	}
-	return n, nil
 }

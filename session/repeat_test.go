@@ -228,6 +228,8 @@ func TestRecover_anEndOnItsWayIsNotMissed(t *testing.T) {
 type blank struct {
 	session.Store
 	name string
+	took time.Duration // by a deletion
+	err  error         // of a deletion
 }
 
 func (s *blank) Instant() {}
@@ -238,7 +240,10 @@ func (s *blank) Check(_ context.Context, _ *session.Family, ids []string) ([]*se
 	return make([]*session.State, len(ids)), nil
 }
 
-func (s *blank) Delete(context.Context, *session.Family, ...session.End) error { return nil }
+func (s *blank) Delete(context.Context, *session.Family, ...session.End) error {
+	time.Sleep(s.took)
+	return s.err
+}
 
 func TestRecover_isBounded(t *testing.T) {
 	b := newBrowser(t)
@@ -255,6 +260,94 @@ func TestRecover_isBounded(t *testing.T) {
 	if st := b.m.Stats(); st.Repeated != 1<<16 || st.Forgotten != 10 {
 		t.Errorf("%d repeated, %d forgotten", st.Repeated, st.Forgotten)
 	}
+}
+
+// crowd is how many ends a slow store cannot be told of in ten seconds.
+const crowd = 7_000
+
+// newSlow runs a test in a bubble, with a crowd of ends done, and a store that takes
+// 400 ms for each deletion from then on.
+func newSlow(t *testing.T, name string, test func(b *browser, s *blank)) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBrowser(t)
+		s := &blank{name: name}
+		b.m = session.New(b.m.Registry(), s, session.Options{Logger: textLogger(new(strings.Builder))})
+		b.recover(true)
+		for range crowd {
+			if _, err := b.m.EndSession(t.Context(), "", "x", "root"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.took = 400 * time.Millisecond
+		test(b, s)
+	})
+}
+
+// recoverFor calls Recover as a hub does, which gives it up.
+func (b *browser) recoverFor(limit time.Duration, gap bool) error {
+	ctx, cancel := context.WithTimeout(b.t.Context(), limit)
+	defer cancel()
+	return b.m.Recover(ctx, gap)
+}
+
+func TestRecover_goesOnWhereItWasGivenUp(t *testing.T) {
+	for _, name := range []string{"one", ""} {
+		newSlow(t, name, func(b *browser, s *blank) {
+			if name != "" {
+				s.name = "two"
+			}
+			if err := b.recoverFor(10*time.Second, true); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("server %q: the first time = %v, want %v", name, err, context.DeadlineExceeded)
+			}
+			first := b.m.Stats().Repeated
+			if err := b.recoverFor(10*time.Second, true); err != nil {
+				t.Errorf("server %q: the second time = %v", name, err)
+			}
+			if n := b.m.Stats().Repeated; first == 0 || n != crowd {
+				t.Errorf("server %q: %d ends repeated, then %d, want %d together", name, first, n, crowd)
+			}
+			if err := b.recoverFor(10*time.Second, false); err != nil || b.m.Stats().Repeated != crowd {
+				t.Errorf("server %q: the third time = %v, %d ends repeated", name, err, b.m.Stats().Repeated)
+			}
+		})
+	}
+}
+
+// However long it takes: nothing is forgotten before it was told, and what one server
+// was told another one is told again.
+func TestRecover_beginsAnewForAnotherServer(t *testing.T) {
+	newSlow(t, "one", func(b *browser, s *blank) {
+		s.name = "two"
+		if err := b.recoverFor(10*time.Second, true); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Recover = %v, want %v", err, context.DeadlineExceeded)
+		}
+		first := b.m.Stats().Repeated
+		time.Sleep(time.Hour)
+		s.name = "three"
+		b.recover(true)
+		if n := b.m.Stats().Repeated - first; n != crowd {
+			t.Errorf("the third server was told %d ends, want %d", n, crowd)
+		}
+	})
+}
+
+// Where the server has no name, a failure may have been its last.
+func TestRecover_beginsAnewAfterAFailureOfANamelessServer(t *testing.T) {
+	newSlow(t, "", func(b *browser, s *blank) {
+		if err := b.recoverFor(5*time.Second, true); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Recover = %v, want %v", err, context.DeadlineExceeded)
+		}
+		s.err = session.ErrUnavailable
+		if err := b.m.Recover(t.Context(), true); !errors.Is(err, session.ErrUnavailable) {
+			t.Errorf("Recover = %v, want %v", err, session.ErrUnavailable)
+		}
+		first := b.m.Stats().Repeated
+		s.err = nil
+		b.recover(true)
+		if n := b.m.Stats().Repeated - first; n != crowd {
+			t.Errorf("after the failure %d ends were repeated, want %d", n, crowd)
+		}
+	})
 }
 
 func TestRecover_withoutAServer(t *testing.T) {

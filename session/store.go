@@ -86,7 +86,8 @@ type Store interface {
 
 	// Delete carries out ends in order, and delivers the notice of each, even
 	// when there was nothing left to end. The whole call is one round trip
-	// (more on a Redis Cluster).
+	// (more on a Redis Cluster). Errors also: [ErrUnconfirmed], when all of them
+	// are carried out and delivered.
 	Delete(ctx context.Context, f *Family, ends ...End) error
 
 	// Check returns the state of each id, nil for one that does not live,
@@ -140,6 +141,11 @@ var (
 	ErrUserEnded      = errors.New("session: the user's sessions were ended during the login")
 	ErrUnavailable    = errors.New("session: store unavailable")
 	ErrCorrupt        = errors.New("session: what is stored is no session")
+
+	// ErrUnconfirmed is returned, together with [ErrUnavailable], for ends that are
+	// carried out where the store answers from, and that fewer replicas have than
+	// should: a failover may undo them.
+	ErrUnconfirmed = errors.New("session: carried out, and not confirmed by enough replicas")
 )
 
 // Family names the namespaces that share one identity. The first is the root.

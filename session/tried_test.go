@@ -19,6 +19,7 @@ type unconfirmed struct {
 	*outage
 	name  string
 	short atomic.Bool
+	few   error // what an end fails with while it is short
 }
 
 func (s *unconfirmed) Server(context.Context) (string, error) { return s.name, nil }
@@ -26,16 +27,25 @@ func (s *unconfirmed) Server(context.Context) (string, error) { return s.name, n
 func (s *unconfirmed) Delete(ctx context.Context, f *session.Family, ends ...session.End) error {
 	err := s.outage.Delete(ctx, f, ends...)
 	if err == nil && s.short.Load() {
-		err = fmt.Errorf("taken by 0 replicas of 1: %w", session.ErrUnavailable)
+		err = s.few
 	}
 	return err
+}
+
+// Create may carry ends out too.
+func (s *unconfirmed) Create(ctx context.Context, f *session.Family, c session.Create) (session.Record, error) {
+	rec, err := s.outage.Create(ctx, f, c)
+	if err == nil && s.short.Load() && len(c.Ends) > 0 {
+		err = s.few
+	}
+	return rec, err
 }
 
 // newUnconfirmed runs a test in a bubble, with a store that is not short yet.
 func newUnconfirmed(t *testing.T, test func(b *browser, s *unconfirmed)) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBrowser(t)
-		s := &unconfirmed{name: "one", outage: &outage{
+		s := &unconfirmed{name: "one", few: session.ErrUnavailable, outage: &outage{
 			Store: b.store.Store, calls: make(map[string]int), err: session.ErrUnavailable,
 		}}
 		b.m = session.New(b.m.Registry(), s, session.Options{Ends: b.ends, Logger: textLogger(new(strings.Builder))})
@@ -165,6 +175,29 @@ func TestRecover_repeatsWhatNobodyConfirmed(t *testing.T) {
 			_, err := b.m.EndUser(b.t.Context(), "", "ann", "", "root")
 			return err
 		},
+		"a login as somebody else": func(b *browser, _ *unconfirmed) error {
+			return b.another().with(b.cookies[cookieName]).tryLogin("bob")
+		},
+		"a login as somebody else, after its first save": func(b *browser, _ *unconfirmed) error {
+			other := b.another().with(b.cookies[cookieName])
+			sc := other.scope()
+			if err := errors.Join(
+				sc.Login(b.t.Context(), "bob", session.LoginOptions{}),
+				b.open(sc, "main").Set("a", 1),
+				sc.Save(b.t.Context()),
+			); err != nil {
+				return err
+			}
+			return other.commit(sc)
+		},
+		"a login as somebody else whose sessions were ended during it": func(b *browser, s *unconfirmed) error {
+			s.few = session.ErrUserEnded
+			err := b.another().with(b.cookies[cookieName]).tryLogin("bob")
+			if !errors.Is(err, session.ErrUserEnded) {
+				return err
+			}
+			return session.ErrUnavailable
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			newUnconfirmed(t, func(b *browser, s *unconfirmed) {
@@ -186,6 +219,37 @@ func TestRecover_repeatsWhatNobodyConfirmed(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A failover may leave fewer replicas than an end waits for. The new server has the
+// ends all the same once it was told, and what it says can be relied on.
+func TestRecover_tooFewReplicasDoNotHoldItUp(t *testing.T) {
+	newUnconfirmed(t, func(b *browser, s *unconfirmed) {
+		b.login("ann")
+		if _, err := b.scope().Logout(t.Context(), session.This); err != nil {
+			t.Fatal(err)
+		}
+		s.few = fmt.Errorf("taken by 0 replicas of 1: %w: %w", session.ErrUnavailable, session.ErrUnconfirmed)
+		s.short.Store(true)
+		s.name = "two"
+		b.recover(true)
+		if st := b.m.Stats(); st.Repeated != 1 || st.Owed != 1 {
+			t.Errorf("%d ends repeated, %d owed, want both 1", st.Repeated, st.Owed)
+		}
+		tries := s.count("Delete")
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if st := b.m.Stats(); st.Owed != 1 || s.count("Delete") < tries+3 {
+			t.Errorf("%d owed after %d more deletions that no replica has", st.Owed, s.count("Delete")-tries)
+		}
+		b.recover(true)
+		s.short.Store(false)
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		if st := b.m.Stats(); st.Repeated != 1 || st.Owed != 0 || st.Ended != 1 {
+			t.Errorf("%+v, want one end, repeated once, and none owed", st)
+		}
+	})
 }
 
 // Other nodes may not have marked yet what an earlier call ended.

@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/redis/go-redis/v9"
 
@@ -13,7 +14,8 @@ import (
 // when a Redis whose replicas are waited for is out of memory, one more for the
 // indexes of users.
 //
-// After an error some of the ends may be done. All may be repeated.
+// After an error some of the ends may be done, and all are after one that wraps
+// [session.ErrUnconfirmed]. All may be repeated.
 func (s *Store) Delete(ctx context.Context, f *session.Family, ends ...session.End) error {
 	calls, err := s.endCalls(f, ends)
 	switch {
@@ -31,7 +33,7 @@ func (s *Store) Delete(ctx context.Context, f *session.Family, ends ...session.E
 		// itself runs then, since it frees some.
 		err = s.deleteApart(ctx, f, ends, calls)
 		if err == nil {
-			err = unavailable("delete", errors.New("out of memory: done here, not waited for replicas"))
+			err = unavailable("delete", fmt.Errorf("out of memory, replicas were not waited for: %w", session.ErrUnconfirmed))
 		}
 	}
 	return err

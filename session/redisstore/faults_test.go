@@ -157,8 +157,9 @@ func TestStore_outOfMemoryStopsSavesAndNothingElse(t *testing.T) {
 		t.Errorf("Delete of a namespace = %v", err)
 	}
 	waiting, _ := open(t, server.URL, redisstore.Options{WaitReplicas: 1})
-	if err := waiting.Delete(ctx, family, session.End{ID: "other"}); !errors.Is(err, session.ErrUnavailable) {
-		t.Errorf("Delete that cannot wait for replicas = %v, want %v", err, session.ErrUnavailable)
+	err = waiting.Delete(ctx, family, session.End{ID: "other"})
+	if !errors.Is(err, session.ErrUnavailable) || !errors.Is(err, session.ErrUnconfirmed) {
+		t.Errorf("Delete that cannot wait for replicas = %v, want %v and %v", err, session.ErrUnavailable, session.ErrUnconfirmed)
 	}
 	if err := s.Delete(ctx, family, session.End{ID: rec.ID, User: "alice", Notice: "n"}); err != nil {
 		t.Errorf("Delete = %v", err)

@@ -43,9 +43,9 @@ type Options struct {
 
 	// WaitReplicas is how many replicas must have taken a deletion before
 	// [Store.Delete] returns, so that a failover does not undo a logout. With
-	// fewer the error wraps [session.ErrUnavailable]: the deletion is done on
-	// this server and may be repeated. On a Redis Cluster they are replicas of
-	// the master that has the session.
+	// fewer the error wraps [session.ErrUnavailable] and [session.ErrUnconfirmed]:
+	// the deletion is done on this server and may be repeated. On a Redis Cluster
+	// they are replicas of the master that has the session.
 	//
 	// Defaults to 0: Delete does not wait.
 	WaitReplicas int

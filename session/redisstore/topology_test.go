@@ -481,8 +481,9 @@ func TestStore_endThatNoReplicaTook(t *testing.T) {
 func wantFewReplicas(t *testing.T, s *redisstore.Store, rec session.Record) {
 	t.Helper()
 	err := s.Delete(t.Context(), family, session.End{ID: rec.ID, User: rec.User, Notice: "end"})
-	if !errors.Is(err, session.ErrUnavailable) || !strings.Contains(err.Error(), "taken by 0 replicas of 1") {
-		t.Errorf("Delete = %v, want %v because of 0 replicas", err, session.ErrUnavailable)
+	if !errors.Is(err, session.ErrUnavailable) || !errors.Is(err, session.ErrUnconfirmed) ||
+		!strings.Contains(err.Error(), "taken by 0 replicas of 1") {
+		t.Errorf("Delete = %v, want %v and %v because of 0 replicas", err, session.ErrUnavailable, session.ErrUnconfirmed)
 	}
 	if _, err := s.Load(t.Context(), family, rec.ID, session.Load{}); !errors.Is(err, session.ErrNotFound) {
 		t.Errorf("Load after it = %v, want %v", err, session.ErrNotFound)

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/sessionhub/sessionhub/session"
 )
 
 // wait adds a WAIT to what a connection is sent, for all that was sent before.
@@ -16,7 +18,7 @@ func (s *Store) wait(ctx context.Context, pipe redis.Pipeliner) *redis.Cmd {
 }
 
 // errFewReplicas is about what is done, on the master.
-var errFewReplicas = errors.New("too few replicas")
+var errFewReplicas = fmt.Errorf("too few replicas: %w", session.ErrUnconfirmed)
 
 // waited says whether enough replicas had it.
 func (s *Store) waited(wait *redis.Cmd) error {
