@@ -23,6 +23,9 @@ type debt struct {
 	keep string     // but this one,
 	cred Credential // or what this very credential opens
 
+	of  string // the user whose sessions are to end, where it is known
+	one string // the id of the only one, if it is the user's
+
 	// tried is what the store was asked to carry out and did not confirm. It may have
 	// done so: then it lists these sessions no more, and they have to be asked for by
 	// their ids, for replicas or another server may lack their ends. It never changes,
@@ -35,6 +38,52 @@ type debt struct {
 
 	asked int           // how often; guarded by owed.mu
 	place *list.Element // guarded by owed.mu
+
+	paying chan struct{} // holds a token while somebody does
+}
+
+// endsBut reports whether d ends sessions but for one, too.
+func (d *debt) endsBut(id string) bool {
+	return d.user != "" || d.one != "" && d.one != id ||
+		slices.ContainsFunc(d.ends, func(e End) bool { return e.ID != id })
+}
+
+// settle carries out a debt, and forgets it then, if it was not asked for again
+// meanwhile. Who comes while somebody else does waits for that: no end is told twice.
+func (m *Manager) settle(ctx context.Context, d *debt) error {
+	d.paying <- struct{}{}
+	defer func() { <-d.paying }()
+	asked, open := m.owed.askedFor(d)
+	if !open {
+		return nil
+	}
+	err := d.pay(ctx)
+	if away(err) {
+		m.owed.postpone(d)
+		return err
+	}
+	if err != nil {
+		m.log.Error("an end that was owed cannot be carried out", "root", d.f.root.Name, "error", err)
+	}
+	m.stats.owedDone.Add(1)
+	if n, took := m.owed.remove(d, asked); n > 0 {
+		m.log.Info("the store took all ends that were owed", "ends", n, "took", took)
+	}
+	return nil
+}
+
+// settleAll carries out debts before an answer says that nothing is left: the store
+// lists no session any more that it ended without confirming it.
+func (m *Manager) settleAll(ctx context.Context, debts []*debt) error {
+	for _, d := range debts {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := m.settle(ctx, d); err != nil {
+			return stillOwed(err)
+		}
+	}
+	return nil
 }
 
 // debtOf returns what is owed of an order.
@@ -54,7 +103,8 @@ func (m *Manager) debtOf(o *order) *debt {
 	}
 	return &debt{
 		f: o.f, key: key.String(), ends: late.ends, tried: late, shown: secret(strings.Clone(string(o.shown))),
-		pay: func(ctx context.Context) error { return m.endLate(ctx, late) },
+		of:  late.ends[0].User,
+		pay: func(ctx context.Context) error { _, err := m.endLate(ctx, late); return err },
 	}
 }
 
@@ -82,7 +132,7 @@ func (m *Manager) endTried(ctx context.Context, d *debt) error {
 		if o == nil {
 			return nil
 		}
-		if err := m.endLate(ctx, o); err != nil {
+		if _, err := m.endLate(ctx, o); err != nil {
 			return err
 		}
 		m.owed.ended(d, o)
@@ -91,7 +141,7 @@ func (m *Manager) endTried(ctx context.Context, d *debt) error {
 
 // endLate carries out an order that had to wait. A session that was logged in to
 // meanwhile is another one's by now.
-func (m *Manager) endLate(ctx context.Context, o *order) error {
+func (m *Manager) endLate(ctx context.Context, o *order) (Result, error) {
 	ids := make([]string, len(o.ends))
 	for i, e := range o.ends {
 		ids[i] = e.ID
@@ -100,7 +150,7 @@ func (m *Manager) endLate(ctx context.Context, o *order) error {
 	defer cancel()
 	states, err := m.store.Check(cctx, &o.f.Family, ids)
 	if err != nil {
-		return fmt.Errorf("check %d sessions: %w", len(ids), err)
+		return Result{}, fmt.Errorf("check %d sessions: %w", len(ids), err)
 	}
 	late := *o
 	late.ends = nil
@@ -116,16 +166,16 @@ func (m *Manager) endLate(ctx context.Context, o *order) error {
 		}
 		late.ends = append(late.ends, e)
 	}
-	if len(late.ends) > 0 {
-		_, err = m.carryOut(ctx, &late)
+	if len(late.ends) == 0 {
+		return Result{}, nil
 	}
-	return err
+	return m.carryOut(ctx, &late)
 }
 
 // debtOfUser returns what is owed of the end of a user's sessions, of which some may
 // have been tried.
 func (m *Manager) debtOfUser(f *family, user, except string, why Why, by string, tried *order) *debt {
-	d := &debt{f: f, user: user, keep: strings.Clone(except), tried: tried, spared: make(map[string]bool)}
+	d := &debt{f: f, user: user, of: user, keep: strings.Clone(except), tried: tried, spared: make(map[string]bool)}
 	d.key = fmt.Sprintf("user %s %q %s", f.root.Name, user, except)
 	d.pay = func(ctx context.Context) error {
 		if err := m.endTried(ctx, d); err != nil {
@@ -144,7 +194,7 @@ func (m *Manager) debtOfUser(f *family, user, except string, why Why, by string,
 // one. Where it has connections here that is known, else only the store can say.
 func (m *Manager) debtOfOne(f *family, user, id string) *debt {
 	id = strings.Clone(id)
-	d := &debt{f: f, key: fmt.Sprintf("one %s %q %s", f.root.Name, user, id)}
+	d := &debt{f: f, key: fmt.Sprintf("one %s %q %s", f.root.Name, user, id), of: user, one: id}
 	if l := m.lives.get(f.root.Name, id); l != nil {
 		if snap := l.snap.Load(); snap != nil && snap.User == user {
 			e := End{ID: id, User: user}
@@ -174,6 +224,7 @@ func (m *Manager) debtOfOne(f *family, user, id string) *debt {
 // verified. The store is asked first whether it fits.
 func (m *Manager) debtOfCredential(f *family, c Credential, a aim) *debt {
 	c.ID, c.secret = strings.Clone(c.ID), secret(strings.Clone(string(c.secret)))
+	a.name = strings.Clone(a.name)
 	d := &debt{f: f, cred: c, aims: []aim{a}}
 	d.key = credentialKey(f, c)
 	d.pay = func(ctx context.Context) error { return m.logoutLate(ctx, d) }

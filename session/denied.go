@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"fmt"
 	"slices"
 )
 
@@ -43,7 +42,7 @@ func (o *owed) denies(f *family, c Credential, user string) *debt {
 	}
 	if user != "" {
 		for _, d := range o.users[liveKey{f.root.Name, user}] {
-			if c.ID != d.keep && !d.spared[c.ID] {
+			if d.user != "" && c.ID != d.keep && !d.spared[c.ID] {
 				return d
 			}
 		}
@@ -88,7 +87,7 @@ func (o *owed) unspare(f *family, user, id string) {
 	o.eachOf(f, user, func(d *debt) { delete(d.spared, id) })
 }
 
-// eachOf calls do with the debts of a user.
+// eachOf calls do with the debts of all sessions of a user.
 func (o *owed) eachOf(f *family, user string, do func(*debt)) {
 	if o.waiting.Load() == 0 {
 		return
@@ -96,7 +95,9 @@ func (o *owed) eachOf(f *family, user string, do func(*debt)) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, d := range o.users[liveKey{f.root.Name, user}] {
-		do(d)
+		if d.user != "" {
+			do(d)
+		}
 	}
 }
 
@@ -184,7 +185,35 @@ func (p *part) logoutAgain(ctx context.Context, a aim) (Result, error) {
 	case user != "" && (a.target == All || a.target == Others):
 		return m.owe(ctx, m.debtOfUser(p.f, user, "", WhyLogout, user, nil), ErrUnavailable)
 	}
-	var r Result
+	if a.target == oneTarget && a.name != p.denied.cred.ID {
+		if user == "" {
+			return Result{}, errNobody
+		}
+		return m.owe(ctx, m.debtOfOne(p.f, user, a.name), ErrUnavailable)
+	}
+	return m.unconfirmed(ctx)
+}
+
+// unconfirmed is the answer to who asks for an end that is owed already.
+func (m *Manager) unconfirmed(ctx context.Context) (r Result, err error) {
 	r.NodesAcked, r.NodesExpected = m.alone(ctx)
-	return r, fmt.Errorf("%w: %w", ErrOwed, ErrUnavailable)
+	return r, stillOwed(ErrUnavailable)
+}
+
+// tries reports whether a session that the store has no more ended with others of its
+// user, which the store did not confirm. It looks at all that is owed.
+func (o *owed) tries(f *family, id string) bool {
+	if o.waiting.Load() == 0 {
+		return false
+	}
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	for _, d := range o.byKey {
+		if d.f == f && d.tried != nil {
+			if _, ok := d.tried.logins[id]; ok {
+				return true
+			}
+		}
+	}
+	return false
 }

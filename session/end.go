@@ -58,8 +58,9 @@ func (m *Manager) EndSession(ctx context.Context, root, id, by string) (Result, 
 
 // EndUser ends all sessions of a user below root ("": the first root), but for
 // the id except ("": none), and those whose login is in progress. by names in
-// the [Event] who does so. Three round trips. Errors: [ErrUnavailable], which is
-// [ErrOwed] too where the end will follow.
+// the [Event] who does so. Three round trips, and more while ends of the user are
+// owed, which are carried out too. Errors: [ErrUnavailable], which is [ErrOwed] too
+// where the end will follow.
 func (m *Manager) EndUser(ctx context.Context, root, user, except, by string) (Result, error) {
 	f, err := m.family(root)
 	if err != nil {
@@ -75,31 +76,44 @@ func (m *Manager) EndUser(ctx context.Context, root, user, except, by string) (R
 // each, and ends with ctx between them; what was ended is counted also with an
 // error, and the nodes are those of the few hundred that the fewest have
 // acknowledged. It is never owed: which sessions there are only the store knows, and
-// the one who asks can ask again, for what is left. Errors: [ErrUnavailable], those
-// of ctx.
+// the one who asks can ask again, for what is left and what the store did not confirm.
+// What else is owed below root it carries out as well. Errors: [ErrUnavailable], which
+// is [ErrOwed] where nothing but that is left; those of ctx.
 func (m *Manager) EndAll(ctx context.Context, root, by string) (Result, error) {
 	all := Result{StoreOK: true}
 	f, err := m.family(root)
 	if err != nil {
 		return Result{}, err
 	}
-	err = m.store.All(ctx, &f.Family, func(ids []string) error {
-		for some := range slices.Chunk(ids, 200) {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			r, err := m.endSome(ctx, f, some, by)
-			all.ClosedHere += r.ClosedHere
-			if missing := r.NodesExpected - r.NodesAcked; r.NodesExpected > 0 &&
-				(all.NodesExpected == 0 || missing > all.NodesExpected-all.NodesAcked) {
-				all.NodesAcked, all.NodesExpected = r.NodesAcked, r.NodesExpected
-			}
-			if err != nil {
-				return err
-			}
+	count := func(r Result, err error) error {
+		all.ClosedHere += r.ClosedHere
+		if missing := r.NodesExpected - r.NodesAcked; r.NodesExpected > 0 &&
+			(all.NodesExpected == 0 || missing > all.NodesExpected-all.NodesAcked) {
+			all.NodesAcked, all.NodesExpected = r.NodesAcked, r.NodesExpected
 		}
-		return nil
-	})
+		return err
+	}
+	if o := m.owed.triedOf(&f.all); o != nil && ctx.Err() == nil {
+		if err = count(m.endLate(ctx, o)); err == nil {
+			m.owed.ended(&f.all, o)
+		}
+	}
+	if err == nil {
+		err = m.store.All(ctx, &f.Family, func(ids []string) error {
+			for some := range slices.Chunk(ids, 200) {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				if err := count(m.endSome(ctx, f, some, by)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err == nil {
+		err = m.settleAll(ctx, m.owed.below(f))
+	}
 	if all.NodesExpected == 0 {
 		all.NodesAcked, all.NodesExpected = m.alone(ctx)
 	}
@@ -126,14 +140,24 @@ func (m *Manager) endSome(ctx context.Context, f *family, ids []string, by strin
 	r, err := m.carryOut(ctx, o)
 	if away(err) {
 		m.done.doubt(o)
+		m.owed.try(&f.all, o)
 	}
 	return r, err
 }
 
-// endUser ends the sessions of a user. What the store does not take is owed.
+// endUser ends the sessions of a user. What the store does not take is owed, and what
+// was owed before is carried out too.
 func (m *Manager) endUser(ctx context.Context, f *family, user, except string, why Why, by string) (Result, error) {
 	r, tried, err := m.carryOutUser(ctx, f, user, why, by, func(id string) bool { return id == except })
-	if !away(err) {
+	if err == nil {
+		err = m.settleAll(context.WithoutCancel(ctx), m.owed.ofUser(f, user, except))
+	}
+	switch {
+	case errors.Is(err, ErrOwed):
+		r.StoreOK = false
+		r.NodesAcked, r.NodesExpected = m.alone(ctx)
+		return r, fmt.Errorf("end the sessions of a user: %w", err)
+	case !away(err):
 		return r, err
 	}
 	owed, err := m.owe(ctx, m.debtOfUser(f, user, except, why, by, tried), err)

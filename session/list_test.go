@@ -285,7 +285,7 @@ func TestList_withoutTheStore(t *testing.T) {
 	_, exists := b.m.Exists(t.Context(), "", b.id())
 	_, sessions := b.m.Sessions(t.Context(), "", "ann")
 	_, list := b.scope().List(t.Context(), "")
-	_, one := b.scope().Logout(t.Context(), session.One("x"))
+	_, one := b.scope().Logout(t.Context(), session.One(madeUp(1)))
 	for name, err := range map[string]error{"Lookup": lookup, "Exists": exists, "Sessions": sessions, "List": list, "Logout One": one} {
 		if !errors.Is(err, session.ErrUnavailable) {
 			t.Errorf("%s = %v, want ErrUnavailable", name, err)

@@ -81,14 +81,15 @@ func Logout(ctx context.Context, t Target) (Result, error) {
 // returns zeros.
 //
 // One round trip for [This] and a namespace, besides the load; two for [One];
-// three for [Others] and [All]. After a change of password a login as the same
+// three for [Others] and [All], and more while ends of the user are owed. After a change of password a login as the same
 // user and a logout of [Others] leave nobody in but the one who changed it.
 //
 // The result says what took effect also when there is an error. Errors:
 // [ErrUnavailable] when the store could not be asked. That is [ErrOwed] too: what
 // was to end is over on this node, its connections are closed, its cookie opens
 // nothing and nothing is saved to it, and [Manager.Run] asks the store again until
-// it holds everywhere. If this node cannot tell that the request's secret fits,
+// it holds everywhere. [Others] and [All] are that too while any other end of the
+// user's sessions is owed. If this node cannot tell that the request's secret fits,
 // because no connection of the session is open here, that is so for this very
 // cookie, and the store is asked about it first. A login of the same user on this
 // node, later than a logout of [All] or [Others] that is owed, stays; one on another
@@ -100,10 +101,13 @@ func (sc *Scope) Logout(ctx context.Context, t Target) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	id := p.cred.ID
 	err = p.load(ctx)
 	switch {
 	case p.denied != nil:
 		return p.logoutAgain(ctx, a)
+	case p.unknown && sc.m.owed.tries(p.f, id):
+		return sc.m.unconfirmed(ctx)
 	case away(err):
 		return p.logoutBlind(ctx, a, err)
 	case err != nil:
@@ -153,6 +157,8 @@ func (sc *Scope) aim(t Target) (*part, aim, error) {
 		return nil, a, fmt.Errorf("%w: %q has no namespace %.32q", ErrTarget, p.f.root.Name, a.name)
 	case a.rank() < 0:
 		return nil, a, fmt.Errorf("%w: %.32q", ErrTarget, target)
+	case a.target == oneTarget && !isID(a.name):
+		return nil, a, fmt.Errorf("%w: %.32q is no id", ErrTarget, a.name)
 	}
 	return p, a, nil
 }
@@ -171,7 +177,7 @@ func (p *part) logout(ctx context.Context, a aim) (Result, error) {
 		}
 		return m.endUser(ctx, p.f, user, p.cred.ID, WhyLogout, user)
 	case oneTarget:
-		if a.name == "" || a.name != p.cred.ID {
+		if a.name != p.cred.ID {
 			return p.endOne(ctx, a.name)
 		}
 	case namespaceTarget:
@@ -256,11 +262,14 @@ func (p *part) logoutAs(ctx context.Context, a aim, s State) (Result, error) {
 	return r, err
 }
 
+// errNobody says why there is no other session of the same user.
+var errNobody = fmt.Errorf("%w: nobody is logged in", ErrTarget)
+
 // endOne ends another session of the same user.
 func (p *part) endOne(ctx context.Context, id string) (Result, error) {
 	m, f, user := p.sc.m, p.f, p.state.User
 	if user == "" {
-		return Result{}, fmt.Errorf("%w: nobody is logged in", ErrTarget)
+		return Result{}, errNobody
 	}
 	other, err := m.check(ctx, f, id)
 	switch {

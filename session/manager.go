@@ -106,6 +106,9 @@ type family struct {
 	Family
 	root   prefixes.Namespace
 	cookie prefixes.Cookie
+
+	// all holds what [Manager.EndAll] tried. Nothing is owed for it, and nobody denied.
+	all debt
 }
 
 // New returns a Manager for the namespaces of reg.
@@ -286,7 +289,7 @@ type Stats struct {
 	Unfit     uint64 // secrets that do not fit a living session
 	Corrupt   uint64 // times that values could not be decoded
 	OwedDone  uint64 // ends that the store took later than they were asked for
-	Unowed    uint64 // ends that it did not take and that were too many to be repeated
+	Unowed    uint64 // ends that it did not take and that were too many to be repeated, of all or of one user
 	Denied    uint64 // requests, messages and connections of sessions whose end is owed
 	Repeated  uint64 // ends that another server was told again, [Manager.Recover]
 	Forgotten uint64 // ends that were too many to be remembered for that as long as they should

@@ -28,6 +28,10 @@ const (
 	// secrets up.
 	maxUnverified = maxOwed / 2
 
+	// maxOnes is how many ends of [One] may be of one user, or one credential: the ids
+	// may be made up, while the store cannot say whose they are.
+	maxOnes = 16
+
 	// owedTries is how many ends in a row the store may refuse before the others
 	// wait for the next time: it is away. One alone may be, as for a part of a
 	// cluster.
@@ -37,8 +41,16 @@ const (
 // ErrOwed is returned, together with [ErrUnavailable], for an end that the store
 // did not take: it holds on this node from now on, and [Manager.Run] asks the store
 // again until it holds everywhere. Without it nothing more will happen: too many
-// ends wait already.
+// ends wait already, or too many of [One] that the same user asked for.
 var ErrOwed = errors.New("session: ended on this node, the others follow")
+
+// stillOwed says that an end is owed for which the store was away once more.
+func stillOwed(cause error) error {
+	if !errors.Is(cause, ErrUnavailable) {
+		cause = fmt.Errorf("%w: %w", ErrUnavailable, cause)
+	}
+	return fmt.Errorf("%w: %w", ErrOwed, cause)
+}
 
 // errOwedFull says why an end is not owed.
 var errOwedFull = errors.New("session: too many ends wait for the store already, this one is not repeated")
@@ -52,7 +64,7 @@ type owed struct {
 	queue list.List    // of *debt
 	byKey map[string]*debt
 	ids   map[liveKey][]*debt // by what they deny: an id, but for those of credentials
-	users map[liveKey][]*debt // or a user
+	users map[liveKey][]*debt // by the user of d.of
 
 	unverified int // debts of credentials
 
@@ -147,21 +159,11 @@ func (m *Manager) payAll(ctx context.Context) (paid bool) {
 			continue
 		}
 		failpoint.Hit(failpoint.EndRetried)
-		asked := m.owed.askedFor(d)
-		err := d.pay(ctx)
-		if away(err) {
+		if err := m.settle(ctx, d); err != nil {
 			refused++
-			m.owed.postpone(d)
 			continue
 		}
-		if err != nil {
-			m.log.Error("an end that was owed cannot be carried out", "root", d.f.root.Name, "error", err)
-		}
 		refused, paid = 0, true
-		m.stats.owedDone.Add(1)
-		if n, took := m.owed.remove(d, asked); n > 0 {
-			m.log.Info("the store took all ends that were owed", "ends", n, "took", took)
-		}
 	}
 	return paid
 }
@@ -179,6 +181,9 @@ func (o *owed) add(d *debt) (first, ok bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if was := o.byKey[d.key]; was != nil {
+		if was.hasOnes(d.aims) {
+			return false, false
+		}
 		was.asked++
 		clear(was.spared) // their end was asked for after their login
 		if d.user != "" {
@@ -195,6 +200,9 @@ func (o *owed) add(d *debt) (first, ok bool) {
 		first, o.lost = !o.lost, true
 		return first, false
 	}
+	if d.one != "" && o.onesOf(d) >= maxOnes {
+		return false, false // not an outage of others
+	}
 	if first = len(o.byKey) == 0; first {
 		o.byKey, o.ids, o.users = make(map[string]*debt), make(map[liveKey][]*debt), make(map[liveKey][]*debt)
 		o.since, o.paid, o.lost = time.Now(), 0, false
@@ -203,10 +211,12 @@ func (o *owed) add(d *debt) (first, ok bool) {
 		o.unverified++
 	}
 	o.byKey[d.key] = d
-	d.place = o.queue.PushBack(d)
-	index, names := o.denying(d)
-	for _, k := range names {
-		index[k] = append(index[k], d)
+	d.place, d.paying = o.queue.PushBack(d), make(chan struct{}, 1)
+	for _, k := range d.denied() {
+		o.ids[k] = append(o.ids[k], d)
+	}
+	if k := d.owner(); k.id != "" {
+		o.users[k] = append(o.users[k], d)
 	}
 	o.waiting.Store(int64(len(o.byKey)))
 	if first {
@@ -218,11 +228,56 @@ func (o *owed) add(d *debt) (first, ok bool) {
 	return first, true
 }
 
-// askedFor returns how often the end of d was asked for.
-func (o *owed) askedFor(d *debt) int {
+// onesOf returns how many ends of [One] are owed of the user of d. The caller holds
+// owed.mu.
+func (o *owed) onesOf(d *debt) (n int) {
+	for _, x := range o.users[d.owner()] {
+		if x.one != "" {
+			n++
+		}
+	}
+	return n
+}
+
+// hasOnes reports whether there are as many ends of [One] in d as there may be, and
+// another one in aims. The caller holds owed.mu.
+func (d *debt) hasOnes(aims []aim) bool {
+	n := 0
+	for _, a := range d.aims {
+		if a.target == oneTarget {
+			n++
+		}
+	}
+	return n >= maxOnes && slices.ContainsFunc(aims, func(a aim) bool {
+		return a.target == oneTarget && !slices.Contains(d.aims, a)
+	})
+}
+
+// askedFor returns how often the end of d was asked for, and whether it is owed still.
+func (o *owed) askedFor(d *debt) (asked int, open bool) {
 	o.mu.RLock()
 	defer o.mu.RUnlock()
-	return d.asked
+	return d.asked, o.byKey[d.key] == d
+}
+
+// ofUser returns what is owed of a user's sessions, but for what is of one alone.
+func (o *owed) ofUser(f *family, user, except string) (of []*debt) {
+	if o.waiting.Load() == 0 {
+		return nil
+	}
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	for _, d := range o.users[liveKey{f.root.Name, user}] {
+		if d.endsBut(except) {
+			of = append(of, d)
+		}
+	}
+	return of
+}
+
+// below returns what is owed below a root.
+func (o *owed) below(f *family) []*debt {
+	return slices.DeleteFunc(o.all(), func(d *debt) bool { return d.f != f })
 }
 
 // triedOf returns what was tried of d, nil for nothing.
@@ -262,12 +317,17 @@ func (o *owed) remove(d *debt, asked int) (paid int, took time.Duration) {
 		o.unverified--
 	}
 	o.queue.Remove(d.place)
-	index, names := o.denying(d)
-	for _, k := range names {
+	without := func(index map[liveKey][]*debt, k liveKey) {
 		rest := slices.DeleteFunc(index[k], func(x *debt) bool { return x == d })
 		if index[k] = rest; len(rest) == 0 {
 			delete(index, k)
 		}
+	}
+	for _, k := range d.denied() {
+		without(o.ids, k)
+	}
+	if k := d.owner(); k.id != "" {
+		without(o.users, k)
 	}
 	o.paid++
 	o.waiting.Store(int64(len(o.byKey)))
@@ -277,21 +337,20 @@ func (o *owed) remove(d *debt, asked int) (paid int, took time.Duration) {
 	return o.paid, time.Since(o.since)
 }
 
-// denying returns the index that d stands in, and under which names.
-func (o *owed) denying(d *debt) (index map[liveKey][]*debt, names []liveKey) {
-	switch {
-	case d.user != "":
-		return o.users, []liveKey{{d.f.root.Name, d.user}}
-	case d.cred.ID != "":
-		return nil, nil // its key says what it denies
-	}
+// denied returns the names under which d stands among the ids. A debt of a credential
+// has none: its key says what it denies.
+func (d *debt) denied() (names []liveKey) {
 	for _, e := range d.ends {
 		if k := (liveKey{d.f.root.Name, e.ID}); !slices.Contains(names, k) {
 			names = append(names, k)
 		}
 	}
-	return o.ids, names
+	return names
 }
+
+// owner returns the name under which d stands among the users, with an empty id for
+// none.
+func (d *debt) owner() liveKey { return liveKey{d.f.root.Name, d.of} }
 
 // postpone lets the others be tried before d.
 func (o *owed) postpone(d *debt) {

@@ -86,7 +86,7 @@ func TestOwed_aLogoutThatTheStoreDoesNotTakeHoldsHereAndFollows(t *testing.T) {
 
 // An id is not secret.
 func TestOwed_aSecretThatDoesNotFitEndsNothing(t *testing.T) {
-	for _, target := range []session.Target{session.This, session.All, session.Others, session.Namespace("chat"), session.One("x")} {
+	for _, target := range []session.Target{session.This, session.All, session.Others, session.Namespace("chat"), session.One(madeUp(1))} {
 		newSite(t, func(s *site) {
 			s.login("ann")
 			s.set("chat", "a", 1)
@@ -401,6 +401,46 @@ func TestOwed_askingAgain(t *testing.T) {
 	}
 }
 
+// The other session is ended too that a visitor asks for whose own end is owed, or the
+// answer does not say that it will be.
+func TestOwed_askingForAnotherSessionAfterThisOne(t *testing.T) {
+	for _, open := range []bool{true, false} { // a connection, so that the secret can be verified
+		newSite(t, func(s *site) {
+			s.login("ann")
+			other, bob := s.another(), s.another()
+			other.login("ann")
+			bob.login("bob")
+			if open {
+				s.hold()
+			}
+			s.out.set("")
+			s.logout(s.copy(), session.This)
+			s.logout(s.copy(), session.One(other.id()))
+			s.logout(s.copy(), session.One(bob.id())) // it could be the user's
+			s.logout(s.copy(), session.One(s.id()))   // it is the one that is owed
+			s.back()
+			if s.exists(other.id()) || s.exists(s.id()) || bob.user() != "bob" {
+				t.Errorf("open %v: another lives %v, this one %v, bob is %q",
+					open, s.exists(other.id()), s.exists(s.id()), bob.user())
+			}
+		})
+	}
+}
+
+func TestOwed_anAnonymousVisitorHasNoOtherSession(t *testing.T) {
+	newSite(t, func(s *site) {
+		s.set("main", "a", 1)
+		s.hold()
+		tab := s.copy()
+		s.out.set("")
+		s.logout(s.browser, session.This)
+		if _, err := tab.scope().Logout(t.Context(), session.One(madeUp(1))); !errors.Is(err, session.ErrTarget) || errors.Is(err, session.ErrOwed) {
+			t.Errorf("Logout = %v, want ErrTarget", err)
+		}
+		s.back()
+	})
+}
+
 func TestOwed_theSameEndIsOwedOnce(t *testing.T) {
 	newSite(t, func(s *site) {
 		s.login("ann")
@@ -492,6 +532,91 @@ func TestOwed_isBounded(t *testing.T) {
 		}
 	})
 }
+
+// An id of another session of the user may be made up.
+func TestOwed_oneUserLeavesRoomForTheOthers(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		open  bool           // a connection, so that the secret can be verified
+		first session.Target // what the visitor asks for before
+		owed  int
+	}{
+		{"verified", true, "", 16},
+		{"not verified", false, "", 1},
+		{"verified, after the end of this session", true, session.This, 17},
+		{"not verified, after the end of this session", false, session.This, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			newSite(t, func(s *site) {
+				s.login("ann")
+				other := s.another()
+				other.login("ann")
+				if c.open {
+					s.hold()
+				}
+				bob := s.another()
+				bob.login("bob")
+				s.out.set("")
+				if c.first != "" {
+					s.logout(s.copy(), c.first)
+				}
+				one := func(id string) error {
+					_, err := s.copy().scope().Logout(t.Context(), session.One(id))
+					return err
+				}
+				for i := range 100 {
+					if err := one(madeUp(i)); !errors.Is(err, session.ErrUnavailable) || errors.Is(err, session.ErrOwed) != (i < 16) {
+						t.Fatalf("%d: %v", i, err)
+					}
+				}
+				if err := one(madeUp(0)); !errors.Is(err, session.ErrOwed) {
+					t.Errorf("what is owed already: %v", err)
+				}
+				if st := s.m.Stats(); st.Owed != c.owed || st.Unowed != 84 {
+					t.Errorf("%d owed, want %d; %d not", st.Owed, c.owed, st.Unowed)
+				}
+				if n := strings.Count(s.logs.String(), "level=ERROR"); n != 0 {
+					t.Errorf("%d errors logged", n)
+				}
+				s.logout(bob, session.This)
+				s.logout(s.copy(), session.Others) // the user can end them all the same
+				s.back()
+				if s.exists(other.id()) {
+					t.Error("another session of the user lives")
+				}
+				if err := one(madeUp(0)); c.first == "" && !errors.Is(err, session.ErrTarget) {
+					t.Errorf("with the store: %v", err)
+				}
+			})
+		})
+	}
+}
+
+func TestLogout_ofAnIDOfAWrongFormAsksAndOwesNothing(t *testing.T) {
+	newSite(t, func(s *site) {
+		s.login("ann")
+		s.hold()
+		stranger := s.another()
+		s.out.set("")
+		before := s.out.count("Load")
+		for _, id := range []string{"", "x", "made-up-1", s.id() + "A", s.id()[1:], s.id()[:21] + "!", s.id()[:21] + "B", s.id()[:21] + "\n"} {
+			for _, b := range []*browser{s.copy(), stranger} {
+				if r, err := b.scope().Logout(t.Context(), session.One(id)); !errors.Is(err, session.ErrTarget) || r != (session.Result{}) {
+					t.Errorf("%q: %+v, %v", id, r, err)
+				}
+			}
+		}
+		if n := s.out.count("Load") - before; n != 0 {
+			t.Errorf("the store was asked %d times", n)
+		}
+		if st := s.m.Stats(); st.Owed != 0 || st.Unowed != 0 {
+			t.Errorf("%d owed, %d not", st.Owed, st.Unowed)
+		}
+	})
+}
+
+// madeUp is an id of the right form.
+func madeUp(n int) string { return fmt.Sprintf("%021dA", n) }
 
 // Anybody can make up secrets for an id, and its owner's requests must not search them.
 func TestOwed_manyMadeUpSecretsOfOneSessionCostItNothing(t *testing.T) {

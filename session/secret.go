@@ -86,6 +86,16 @@ func random(n int) string {
 	return encoding.EncodeToString(b)
 }
 
+// isID reports whether an id is of the form of those that we made.
+func isID(id string) bool {
+	var buf [idBytes]byte
+	if len(id) != idChars {
+		return false
+	}
+	n, err := encoding.Decode(buf[:], []byte(id))
+	return n == idBytes && err == nil
+}
+
 // parseCredential reads a cookie's value: exact length, exact alphabet, so
 // that nothing else ever reaches a store.
 func parseCredential(root, value string) (Credential, bool) {
@@ -94,7 +104,7 @@ func parseCredential(root, value string) (Credential, bool) {
 	}
 	var buf [secretBytes]byte
 	id, sec := value[:idChars], value[idChars+1:]
-	if _, err := encoding.Decode(buf[:], []byte(id)); err != nil {
+	if !isID(id) {
 		return Credential{}, false
 	}
 	if _, err := encoding.Decode(buf[:], []byte(sec)); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -19,12 +20,14 @@ type unconfirmed struct {
 	*outage
 	name  string
 	short atomic.Bool
-	few   error // what an end fails with while it is short
+	few   error        // what an end fails with while it is short
+	takes atomic.Int64 // nanoseconds, a deletion
 }
 
 func (s *unconfirmed) Server(context.Context) (string, error) { return s.name, nil }
 
 func (s *unconfirmed) Delete(ctx context.Context, f *session.Family, ends ...session.End) error {
+	time.Sleep(time.Duration(s.takes.Load()))
 	err := s.outage.Delete(ctx, f, ends...)
 	if err == nil && s.short.Load() {
 		err = s.few
@@ -50,7 +53,8 @@ func newUnconfirmed(t *testing.T, test func(b *browser, s *unconfirmed)) {
 		}}
 		b.m = session.New(b.m.Registry(), s, session.Options{Ends: b.ends, Logger: textLogger(new(strings.Builder))})
 		ctx, cancel := context.WithCancel(t.Context())
-		ran := make(chan error)
+		defer cancel()
+		ran := make(chan error, 1)
 		go func() { ran <- b.m.Run(ctx) }()
 		b.recover(true)
 		synctest.Wait() // Run has looked once, and found nothing
@@ -252,18 +256,122 @@ func TestRecover_tooFewReplicasDoNotHoldItUp(t *testing.T) {
 	})
 }
 
-// Other nodes may not have marked yet what an earlier call ended.
-func TestEndUser_whereNothingIsLeftNobodyHasAcknowledged(t *testing.T) {
+// The store lists no session any more whose end it carried out, confirmed or not: that
+// nothing is left to end does not say that it is done.
+func TestOwed_askingAgainSaysDoneWhenItIsConfirmed(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		first, end func(b *browser) (session.Result, error)
+		acked      int  // of 3 nodes: 1 where nothing was left to end
+		unowed     bool // the first is not owed, as everybody's end never is
+	}{
+		{"others", nil, func(b *browser) (session.Result, error) {
+			return b.scope().Logout(b.t.Context(), session.Others)
+		}, 1, false},
+		{"others, on a socket", nil, func(b *browser) (session.Result, error) {
+			h := b.hold()
+			defer h.Release()
+			return h.Scope(session.HoldOptions{}).Logout(b.t.Context(), session.Others)
+		}, 1, false},
+		{"a user, by an administrator", nil, func(b *browser) (session.Result, error) {
+			return b.m.EndUser(b.t.Context(), "", "ann", b.id(), "root")
+		}, 1, false},
+		{"a user, after the end of one session", func(b *browser) (session.Result, error) {
+			return b.m.EndSession(b.t.Context(), "", b.id(), "root")
+		}, func(b *browser) (session.Result, error) {
+			return b.m.EndUser(b.t.Context(), "", "ann", "", "root")
+		}, 1, false},
+		{"everybody", nil, func(b *browser) (session.Result, error) {
+			return b.m.EndAll(b.t.Context(), "", "root")
+		}, 2, true},
+		{"everybody, after the end of a user", func(b *browser) (session.Result, error) {
+			return b.m.EndUser(b.t.Context(), "", "ann", "", "root")
+		}, func(b *browser) (session.Result, error) {
+			return b.m.EndAll(b.t.Context(), "", "root")
+		}, 1, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			newUnconfirmed(t, func(b *browser, s *unconfirmed) {
+				b.login("ann")
+				other := b.another()
+				other.login("ann")
+				s.short.Store(true)
+				first := c.first
+				if first == nil {
+					first = c.end
+				}
+				_, err := first(b)
+				for range 3 {
+					if !errors.Is(err, session.ErrUnavailable) || errors.Is(err, session.ErrOwed) == c.unowed {
+						t.Fatalf("not confirmed: %v", err)
+					}
+					time.Sleep(5 * time.Second)
+					var r session.Result
+					if r, err = c.end(b); r.StoreOK {
+						t.Errorf("not confirmed, again: %+v, %v", r, err)
+					}
+				}
+				s.short.Store(false)
+				r, err := c.end(b)
+				r.ClosedHere = 0 // how many were tried before depends on the store's order
+				if want := (session.Result{NodesAcked: c.acked, NodesExpected: 3, StoreOK: true}); r != want || err != nil {
+					t.Errorf("confirmed: %+v, %v, want %+v", r, err, want)
+				}
+				if n := b.m.Stats().Owed; n != 0 {
+					t.Errorf("%d owed", n)
+				}
+				r, err = c.end(b)
+				if !r.StoreOK || r.NodesAcked != 1 || err != nil {
+					t.Errorf("nothing is left: %+v, %v", r, err)
+				}
+			})
+		})
+	}
+}
+
+// The store has no session any more for the cookie that a client kept.
+func TestOwed_askingAgainWithTheSameCookie(t *testing.T) {
 	newUnconfirmed(t, func(b *browser, s *unconfirmed) {
 		b.login("ann")
 		s.short.Store(true)
-		if _, err := b.m.EndUser(t.Context(), "", "ann", "", "root"); !errors.Is(err, session.ErrOwed) {
-			t.Fatalf("EndUser = %v", err)
+		for range 3 {
+			for _, target := range []session.Target{session.All, session.This, session.Others} {
+				if r, err := b.scope().Logout(t.Context(), target); !errors.Is(err, session.ErrOwed) || r.StoreOK {
+					t.Errorf("%s, not confirmed: %+v, %v", target, r, err)
+				}
+			}
+			time.Sleep(5 * time.Second)
 		}
 		s.short.Store(false)
-		r, err := b.m.EndUser(t.Context(), "", "ann", "", "root")
-		if want := (session.Result{NodesAcked: 1, NodesExpected: 3, StoreOK: true}); r != want || err != nil {
-			t.Errorf("again: %+v, %v, want %+v", r, err, want)
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		if r, err := b.scope().Logout(t.Context(), session.All); !r.StoreOK || err != nil {
+			t.Errorf("confirmed: %+v, %v", r, err)
+		}
+	})
+}
+
+// Several may ask for what is owed at once, while it is repeated.
+func TestOwed_isCarriedOutOnceForAllWhoAsk(t *testing.T) {
+	newUnconfirmed(t, func(b *browser, s *unconfirmed) {
+		b.login("ann")
+		s.short.Store(true)
+		if _, err := b.m.EndSession(t.Context(), "", b.id(), "root"); !errors.Is(err, session.ErrOwed) {
+			t.Fatalf("EndSession = %v", err)
+		}
+		s.short.Store(false)
+		s.takes.Store(int64(time.Second)) // longer than Run's pause
+		var all sync.WaitGroup
+		for range 3 {
+			all.Go(func() {
+				if r, err := b.m.EndUser(t.Context(), "", "ann", "", "root"); !r.StoreOK || err != nil {
+					t.Errorf("EndUser = %+v, %v", r, err)
+				}
+			})
+		}
+		all.Wait()
+		if st := b.m.Stats(); st.Ended != 1 || st.OwedDone != 1 || st.Owed != 0 {
+			t.Errorf("%d ended, %d later than asked for, %d owed", st.Ended, st.OwedDone, st.Owed)
 		}
 	})
 }

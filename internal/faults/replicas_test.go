@@ -97,6 +97,9 @@ func TestD12_anEndThatNoReplicaHasIsOwed(t *testing.T) {
 		if owed := m.Stats().Owed; owed != 1 || len(keysOf(t, copied, prefix, id.ID)) == 0 {
 			t.Errorf("%s: %d owed, and the replica has %v", c.name, owed, keysOf(t, copied, prefix, id.ID))
 		}
+		if err := c.end(r, id.ID); !errors.Is(err, session.ErrOwed) {
+			t.Errorf("%s: the end, asked for again = %v, want ErrOwed", c.name, err)
+		}
 		link.DropDown(false)
 		link.CloseAll() // what was dropped is asked for again
 		eventually(t, c.name+": nothing is owed", func() bool { return m.Stats().Owed == 0 })
