@@ -11,8 +11,9 @@ import (
 	"github.com/sessionhub/sessionhub/session"
 )
 
-// A node that crashes in the middle of a logout has ended the session everywhere,
-// or nowhere: the deletion and its publication are one script.
+// A node that crashes in the middle of a logout, before it asks the store or when the
+// store has answered, has ended the session everywhere, or nowhere. What lies between
+// is [TestD05_aCutInALogoutEndsAllOrNothing].
 func TestD05_aCrashInALogoutEndsAllOrNothing(t *testing.T) {
 	for _, c := range []struct {
 		place failpoint.Place
@@ -27,7 +28,7 @@ func TestD05_aCrashInALogoutEndsAllOrNothing(t *testing.T) {
 			crashes := begin(t, order{Redis: server.URL, Prefix: prefix, Name: "crashes", Unchecked: true}, "FAILPOINTS="+string(c.place)+"=kill")
 			v := n.login("alice")
 			here := n.open(v)
-			there := must(crashes.dial(t, v, manner{}))(t)
+			there := crashes.openPatiently(t, v)
 			here.wantAnswer("here")
 			there.wantAnswer("there")
 

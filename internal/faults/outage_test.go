@@ -12,6 +12,9 @@ import (
 	"github.com/sessionhub/sessionhub/session"
 )
 
+// slack is how much later than its bound a call may end under the race detector.
+const slack = (slowness - 1) * 50 * time.Millisecond
+
 // TestD07_redisIsKilledAndComesBack loses Redis under a thousand sockets. Who logs
 // out meanwhile is out here at once, and elsewhere when Redis is back.
 func TestD07_redisIsKilledAndComesBack(t *testing.T) {
@@ -127,8 +130,9 @@ func TestD08_redisHangs(t *testing.T) {
 		redis: server.URL + "?max_retries=1", prefix: prefix,
 		hub: hub.Options{Heartbeat: beat, StaleLimit: limit}, sessions: session.Options{Timeout: deadline},
 	})
-	v := n.login("alice")
-	quiet, loud := n.open(v), n.open(v)
+	patient := start(t, plan{redis: server.URL, prefix: prefix, hub: hub.Options{Heartbeat: beat}})
+	v := patient.login("alice")
+	quiet, loud := n.site().openPatiently(t, v), n.site().openPatiently(t, v)
 	quiet.wantAnswer("hello")
 	loud.wantAnswer("hello")
 	handled := n.talk.handled.Load()
@@ -160,20 +164,20 @@ func TestD08_redisHangs(t *testing.T) {
 		}
 	}
 	t.Logf("calls ended after %v; stale after %v", took, stale.Round(time.Millisecond))
-	if p50 := took.quantile(0.5); p50 < deadline*8/10 || p50 > deadline*12/10 {
+	if p50 := took.quantile(0.5); p50 < deadline*8/10 || p50 > deadline*12/10+slack {
 		t.Errorf("calls ended after %v, want %v, give or take a fifth", p50, deadline)
 	}
-	if longest := took.quantile(1); longest > 2*deadline {
+	if longest := took.quantile(1); longest > 2*deadline+slack {
 		t.Errorf("a call took %v", longest)
 	}
 	// Looked at between two calls.
-	if stale == 0 || stale > gapBound+2*deadline {
+	if stale == 0 || stale > gapBound+2*deadline+slack {
 		t.Errorf("stale after %v", stale)
 	}
 	for _, tb := range []*tab{quiet, loud} {
 		tb.wantEnd(hub.TryLater)
 		closed, _ := tb.times()
-		if at := closed.Sub(began) - stale; at < limit-time.Second || at > limit*3/2+time.Second {
+		if at := closed.Sub(began) - stale; at < limit-2*deadline-slack || at > limit*3/2+time.Second+slack {
 			t.Errorf("closed %v after the node was stale, want %v to %v", at, limit, limit*3/2)
 		}
 	}
@@ -184,10 +188,10 @@ func TestD08_redisHangs(t *testing.T) {
 	server.Resume()
 	back := within(t, patience, "the node is fresh", n.hub.Fresh)
 	t.Logf("fresh %v after Redis went on", back.Round(time.Millisecond))
-	n.wantIn(v)
-	tb := n.open(v)
+	n.wantInPatiently(v)
+	tb := n.site().openPatiently(t, v)
 	tb.wantAnswer("again")
-	n.logout(v, session.This)
+	patient.logout(v, session.This)
 	tb.wantEnd(hub.SessionEnded)
 }
 
@@ -199,7 +203,7 @@ func TestD17_thousandCallersOfAHungPool(t *testing.T) {
 	n := start(t, plan{
 		redis: server.URL + "?pool_size=20", prefix: prefix, sessions: session.Options{Timeout: deadline},
 	})
-	v := n.login("alice")
+	v := start(t, plan{redis: server.URL, prefix: prefix}).login("alice")
 	before := runtime.NumGoroutine()
 	server.Pause()
 	took := make(chan time.Duration, callers)
@@ -217,22 +221,22 @@ func TestD17_thousandCallersOfAHungPool(t *testing.T) {
 		all = append(all, <-took)
 	}
 	t.Logf("%d callers of 20 connections that hang: %v", callers, all)
-	if longest := all.quantile(1); longest > deadline*12/10+(slowness-1)*50*time.Millisecond {
-		t.Errorf("a caller waited for %v, want at most %v", longest, deadline*12/10)
+	// In turns of twenty the last would wait for 25 s. Under the race detector it takes
+	// seconds until a thousand have run.
+	const bound = deadline*12/10 + 10*slack
+	if longest := all.quantile(1); longest > bound {
+		t.Errorf("a caller waited for %v, want at most %v", longest, bound)
 	}
 
 	server.Resume()
 	// Nothing of the thousand is left, in a queue or as a goroutine.
 	began := time.Now()
-	eventually(t, "Redis answers again", func() bool {
-		_, err := n.site().me(v)
-		return err == nil
-	})
+	n.wantInPatiently(v)
 	t.Logf("the first answer came %v after Redis went on", time.Since(began).Round(time.Millisecond))
 	var after lags
 	for range 50 {
 		began := time.Now()
-		n.wantIn(v)
+		n.wantInPatiently(v)
 		after = append(after, time.Since(began))
 	}
 	t.Logf("then: %v", after)

@@ -3,7 +3,6 @@ package faults_test
 import (
 	"fmt"
 	"math/rand/v2"
-	"net/http"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -19,7 +18,7 @@ func (c *child) openAt(visitors []*visitor, each int) []*tab {
 	c.Helper()
 	all := make([]*tab, len(visitors)*each)
 	several(c, len(all), func(i int) error {
-		return c.patiently(func() (err error) {
+		return patiently(func() (err error) {
 			all[i], err = c.dial(c.TB, visitors[i/each], manner{})
 			return err
 		})
@@ -40,23 +39,11 @@ func (c *child) logins(user string, many int) []*visitor {
 
 // enter begins a session.
 func (c *child) enter(user string) (v *visitor, err error) {
-	err = c.patiently(func() error {
+	err = patiently(func() error {
 		v, err = c.login(user)
 		return err
 	})
 	return v, err
-}
-
-// patiently tries again what a node answers with 503: an App waits for its store for
-// half a second, and for its heartbeat for two and a half, and on a busy machine it
-// may have to wait for longer.
-func (c *child) patiently(try func() error) (err error) {
-	for began := time.Now(); time.Since(began) < patience; {
-		if err = try(); status(err) != http.StatusServiceUnavailable {
-			break
-		}
-	}
-	return err
 }
 
 // Five thousand take ten seconds to be opened under the race detector on two
@@ -171,7 +158,11 @@ func TestD61_rollingRestartLosesNothing(t *testing.T) {
 
 	lost, refused := 0, 0
 	for i, c := range all {
-		got, err := nodes[i%2].sum(c.v)
+		var got int64
+		err := patiently(func() (err error) {
+			got, err = nodes[i%2].sum(c.v)
+			return err
+		})
 		if err != nil || got < c.answered.Load() || got > c.sent {
 			t.Errorf("client %d: sum %d, %v; %d were sent and %d answered", i, got, err, c.sent, c.answered.Load())
 		}

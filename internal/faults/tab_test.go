@@ -103,6 +103,17 @@ func (n *node) open(v *visitor) *tab {
 	return must(n.site().dial(n.TB, v, manner{}))(n)
 }
 
+// openPatiently opens a socket that the test needs, at a node whose store has to
+// answer soon.
+func (s site) openPatiently(t testing.TB, v *visitor) (tb *tab) {
+	t.Helper()
+	err := patiently(func() (err error) {
+		tb, err = s.dial(t, v, manner{})
+		return err
+	})
+	return must(tb, err)(t)
+}
+
 // opens opens several sockets for each visitor, many at once.
 func (n *node) opens(visitors []*visitor, each int, m manner) []*tab {
 	n.Helper()

@@ -23,7 +23,7 @@ var tested = map[int]places{
 	2:  {"internal/faults/upgrade_test.go TestD02_aLogoutDuringTheUpgradeIsNeverMissed", "internal/faults/upgrade_test.go TestD02_aLogoutAtAThousandMomentsOfTheUpgrade"},
 	3:  {"internal/faults/upgrade_test.go TestD03_anEndIsNotOverwrittenByALoadInFlight"},
 	4:  {"internal/faults/save_test.go TestD04_aSaveNeverBringsASessionBack", "internal/cases/faults_test.go TestD24_twoSocketsWithTheSameKeyKeepOneOfTheTwo"},
-	5:  {"internal/faults/crash_test.go TestD05_aCrashInALogoutEndsAllOrNothing"},
+	5:  {"internal/faults/cut_test.go TestD05_aCutInALogoutEndsAllOrNothing", "internal/faults/crash_test.go TestD05_aCrashInALogoutEndsAllOrNothing"},
 	6:  {"internal/faults/subscription_test.go TestD06_noZombiesWhenSubscriptionsAreKilledDuringLogouts", "hub/redisbroker/faults_test.go TestHub_noZombiesInAStormOfKills"},
 	7:  {"internal/faults/outage_test.go TestD07_redisIsKilledAndComesBack", "e2e/outage_test.go TestOutage"},
 	8:  {"internal/faults/outage_test.go TestD08_redisHangs", "hub/redisbroker/faults_test.go TestHub_hungServer"},
@@ -85,7 +85,7 @@ var closed = map[int]struct {
 	3: {"a save races with the deletion", places{
 		"internal/faults/save_test.go TestD04_aSaveNeverBringsASessionBack", "session/sessiontest/save.go Ended"}},
 	4: {"a node dies between the deletion and its publication", places{
-		"internal/faults/crash_test.go TestD05_aCrashInALogoutEndsAllOrNothing"}},
+		"internal/faults/cut_test.go TestD05_aCutInALogoutEndsAllOrNothing"}},
 	5: {"a notice is lost while the connection is down", places{
 		"internal/faults/subscription_test.go TestD06_noZombiesWhenSubscriptionsAreKilledDuringLogouts"}},
 	6: {"a connection that is silent", places{

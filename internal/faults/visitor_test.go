@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sessionhub/sessionhub/session"
 )
@@ -112,6 +113,18 @@ func (s site) sum(v *visitor) (n int64, err error) {
 	return n, err
 }
 
+// patiently tries again what a node answers with 503: by default it waits for its
+// store for half a second, and an App for its heartbeat for two and a half, and on a
+// busy machine it may have to wait for longer.
+func patiently(try func() error) (err error) {
+	for began := time.Now(); time.Since(began) < patience; {
+		if err = try(); status(err) != http.StatusServiceUnavailable {
+			break
+		}
+	}
+	return err
+}
+
 // login begins a session that the test needs.
 func (n *node) login(user string) *visitor {
 	n.Helper()
@@ -147,6 +160,18 @@ func (n *node) wantOut(v *visitor) {
 func (n *node) wantIn(v *visitor) {
 	n.Helper()
 	if _, err := n.site().me(v); err != nil {
+		n.Errorf("a session that nobody ended: %v", err)
+	}
+}
+
+// wantInPatiently is wantIn for a node whose store has to answer soon.
+func (n *node) wantInPatiently(v *visitor) {
+	n.Helper()
+	err := patiently(func() error {
+		_, err := n.site().me(v)
+		return err
+	})
+	if err != nil {
 		n.Errorf("a session that nobody ended: %v", err)
 	}
 }
