@@ -31,7 +31,7 @@ func TestClose_silentClientIsGoneAfterTheGrace(t *testing.T) {
 		began := time.Now()
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if got := closed.Sub(began); got != 250*time.Millisecond {
+		if got := closed.Sub(began); got != 200*time.Millisecond {
 			t.Errorf("gone after %v", got)
 		}
 		if _, err := c.raw.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
