@@ -27,7 +27,7 @@ type Options struct {
 	Node string
 
 	// Revalidate is how often every session with a connection here is looked
-	// up in the store, give or take a tenth. Of more than 200 sessions the look-up
+	// up in the store, give or take a tenth. Of more than 50 sessions the look-up
 	// spreads over a twentieth of that, but for the one after a gap.
 	//
 	// Defaults to 60 seconds.

@@ -34,7 +34,7 @@ type Report = func(id string, alive bool, epoch uint64, left time.Duration, gene
 // How many ids one call of [Sessions] gets at most.
 const (
 	batch       = 1000
-	gentleBatch = 200 // of a look-up that nobody waits for
+	gentleBatch = 50 // of a look-up that nobody waits for: what else is asked comes in between
 )
 
 // gently is which part of the interval a look-up takes that nobody waits for, when

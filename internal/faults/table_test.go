@@ -56,7 +56,7 @@ var tested = map[int]places{
 	35: {"internal/cases/faults_end_test.go TestD35_aDisabledUserIsOutEverywhere"},
 	36: {"internal/cases/faults_end_test.go TestD36_theSessionLimitIsKept"},
 	54: {"internal/faults/peers_test.go TestD54_aSlowConsumerIsEndedAlone", "transport/wire_test.go TestWriter_stuckPeerIsEndedAlone"},
-	55: {"internal/faults/logout_test.go TestD55_silentPeersAreGoneWithinASecondOfAMassLogout", "hub/end_test.go TestClose_twoThousandBlockingPeersEndInParallel"},
+	55: {"internal/faults/logout_test.go TestD55_silentPeersAreGoneWithinASecondOfAMassLogout", "internal/faults/logout_test.go TestD55_aThousandSilentPeersAreGoneIn300Milliseconds", "hub/end_test.go TestClose_twoThousandBlockingPeersEndInParallel"},
 	56: {"internal/faults/peers_test.go TestD56_floodersAreEndedAndOthersGoOn"},
 	57: {"internal/faults/peers_test.go TestD57_aPanicEndsOneSocket", "transport/socket_test.go TestSocket_panicClosesOneSocket"},
 	58: {"internal/faults/bombs_test.go TestD58_jsonBombs", "internal/faults/bombs_test.go FuzzD58_values"},
@@ -102,7 +102,7 @@ var closed = map[int]struct {
 		"internal/faults/outage_test.go TestD07_redisIsKilledAndComesBack", "session/owed_test.go TestOwed_aLogoutThatTheStoreDoesNotTakeHoldsHereAndFollows"}},
 	12: {"a failover or a restart undoes a deletion", places{
 		"internal/faults/failover_test.go TestD12_whatAFailoverBroughtBackIsEndedAgain", "internal/faults/replicas_test.go TestD12_anEndThatNoReplicaHasIsOwed",
-		"session/redisstore/faults_test.go TestStore_waitsForReplicas"}},
+		"session/redisstore/faults_test.go TestStore_waitsForReplicas", "session/redisstore/topology_test.go TestStore_clusterWaitsForAReplicaThatLags"}},
 	13: {"a logout of the root while a namespace below it begins", places{
 		"internal/faults/save_test.go TestD04_aSaveNeverBringsASessionBack", "internal/cases/faults_end_test.go TestD33_aLogoutOfTheParentEndsTheFamily"}},
 	14: {"more notices than a queue holds", places{
