@@ -65,8 +65,12 @@ func (h *History) judge(e end, s *Socket) verdict {
 		switch f.Kind {
 		case Flush, Drain: // nothing that carries notices is touched
 		case Latency:
-			v.dispatch += SlowWay
-			v.close += SlowWay
+			slow := SlowWay
+			if e.scope == expired {
+				slow *= 4 // the store is asked first, over a connection that may have to be made
+			}
+			v.dispatch += slow
+			v.close += slow
 		default:
 			v.dispatch = base + LostDispatch
 			v.close = base + StaleClose

@@ -99,6 +99,18 @@ func TestCheck(t *testing.T) {
 			stays(h)
 			h.Expiries = []soak.Expiry{{Span: span(6*sec, 6*sec+5*ms), At: second, Session: "s", Outcome: soak.Done, Until: 15 * sec}}
 		}, []soak.Kind{soak.Alive}},
+		{"a socket is closed after an expiry when its node could ask, on a slow way", func(h *soak.History) {
+			stays(h)
+			h.Faults = []soak.Fault{{Kind: soak.Latency, Slot: second.Slot, Span: span(14*sec, 18*sec)}}
+			h.Expiries = []soak.Expiry{{Span: span(6*sec, 6*sec+5*ms), At: second, Session: "s", Outcome: soak.Done, Until: 15 * sec}}
+			h.Sockets[1].Closed, h.Loads = 16*sec, h.Loads[:1]
+		}, nil},
+		{"a socket outlives an expiry that its node could ask about, on a slow way", func(h *soak.History) {
+			stays(h)
+			h.Faults = []soak.Fault{{Kind: soak.Latency, Slot: second.Slot, Span: span(14*sec, 18*sec)}}
+			h.Expiries = []soak.Expiry{{Span: span(6*sec, 6*sec+5*ms), At: second, Session: "s", Outcome: soak.Done, Until: 15 * sec}}
+			h.Sockets[1].Closed, h.Loads = 17*sec, h.Loads[:1]
+		}, []soak.Kind{soak.Alive}},
 		{"a socket outlives an expiry that its node was not told of", func(h *soak.History) {
 			stays(h)
 			h.Expiries = []soak.Expiry{{Span: span(6*sec, 6*sec+5*ms), At: first, Session: "s", Outcome: soak.Done, Until: 15 * sec}}
