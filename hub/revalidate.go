@@ -149,7 +149,7 @@ func (h *Hub) revalidateOnce(ctx context.Context, sessions Sessions, hurry bool)
 			if len(part) == size && pause > 0 {
 				before := time.Now()
 				if !h.rest(ctx, pause) {
-					pause = 0
+					return errors.Join(errs...) // the one that is wanted now asks for everything
 				}
 				rested += time.Since(before)
 			}
@@ -166,8 +166,8 @@ func (h *Hub) revalidateOnce(ctx context.Context, sessions Sessions, hurry bool)
 	return nil
 }
 
-// rest pauses, and reports whether there is still time to: another look-up may be
-// wanted soon, which comes after this one.
+// rest pauses, and reports whether the look-up goes on: another one may be wanted at
+// once.
 func (h *Hub) rest(ctx context.Context, pause time.Duration) bool {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
